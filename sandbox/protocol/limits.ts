@@ -1,0 +1,68 @@
+/**
+ * The limits that hold for one deployment. The host resolves them (operator's maximum, tenant, manifest) and
+ * sends them with LOAD; the cell keeps the polite half of each, the host keeps the certain half.
+ * Durations end in `Ms`, sizes in `Bytes` or `Mb` (mebibytes).
+ */
+export interface Limits {
+  /** CPU time of one turn, that is one entry into the guest (milliseconds). */
+  readonly cpuMs: number
+  /** Time from the arrival of a request to the end of its response (milliseconds). */
+  readonly wallMs: number
+  /** CPU time of loading: evaluating the module and its top-level await (milliseconds). */
+  readonly startupMs: number
+  /** Heap and ArrayBuffers of the isolate (mebibytes). */
+  readonly memoryMb: number
+  /** Largest request body (bytes). */
+  readonly requestBodyBytes: number
+  /** Largest response body (bytes). */
+  readonly responseBodyBytes: number
+  /** Turns in flight in one service at a time: taken by a cell and not yet settled. */
+  readonly concurrency: number
+  /** Calls that may wait in the host for one service. */
+  readonly queueLength: number
+  /** Timers pending in one isolate. */
+  readonly timers: number
+  /** Log text of one service (bytes per second, bursts of ten seconds); what is over is dropped and counted. */
+  readonly logBytesPerSecond: number
+  /** Size of the bundled source (bytes). */
+  readonly bundleBytes: number
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  cpuMs: 100,
+  wallMs: 30_000,
+  startupMs: 1_000,
+  memoryMb: 64,
+  requestBodyBytes: 10 * 1024 * 1024,
+  responseBodyBytes: 100 * 1024 * 1024,
+  concurrency: 256,
+  queueLength: 1024,
+  timers: 1000,
+  logBytesPerSecond: 64 * 1024,
+  bundleBytes: 4 * 1024 * 1024,
+}
+
+/** What no tenant and no manifest may exceed unless the operator's configuration says otherwise. */
+export const MAXIMUM_LIMITS: Limits = {
+  cpuMs: 30_000,
+  wallMs: 300_000,
+  startupMs: 10_000,
+  memoryMb: 512,
+  requestBodyBytes: 100 * 1024 * 1024,
+  responseBodyBytes: 1024 * 1024 * 1024,
+  concurrency: 4096,
+  queueLength: 16_384,
+  timers: 10_000,
+  logBytesPerSecond: 1024 * 1024,
+  bundleBytes: 16 * 1024 * 1024,
+}
+
+/** Each limit of the first source that names it, never above `maximum`. */
+export function resolveLimits(maximum: Limits, ...sources: readonly Partial<Limits>[]): Limits {
+  const resolved: Record<string, number> = {}
+  for (const key of Object.keys(DEFAULT_LIMITS) as (keyof Limits)[]) {
+    const source = sources.find((candidate) => candidate[key] !== undefined)
+    resolved[key] = Math.min(source?.[key] ?? DEFAULT_LIMITS[key], maximum[key])
+  }
+  return resolved as unknown as Limits
+}
