@@ -17,6 +17,48 @@ export interface Native {
   encodeUtf8(text: string): string
   /** A byte string of `length` (at most 65,536) random bytes, drawn from the seed that came with the turn. */
   randomBytes(length: number): string
-  /** Source of a lazily loaded part of the kernel, a function body evaluated with `kernel` in scope. */
+  /** Source of a lazily loaded part of the kernel: an expression whose value is the part's exports. */
   part(name: string): string | undefined
+  /** Hands over messages before the end of the entry, so that bytes emitted next keep their order. */
+  flush(text: string): void
+  /** A part of the response body of exchange `id`, copied at once. */
+  emit(id: number, bytes: Uint8Array): void
+  /** A line of the guest's log. Kept even when the entry is killed; false when the entry has said enough. */
+  log(level: number, requestId: string, text: string): boolean
+}
+
+/** What the kernel gives the engine, once, at boot. */
+export interface Bridge {
+  /** Gives the guest its identity and environment; before its module is evaluated. */
+  configure(config: string): void
+  /** Called by the entry module when the guest's module (with its top-level await) has been evaluated. */
+  register(namespace: object): void
+  /** Describes what was registered as JSON, or undefined while top-level await goes on. */
+  describe(): string | undefined
+  /** Takes the messages of one ENTER frame at time `nowMs`. True when a timer is due. */
+  deliver(nowMs: number, text: string): boolean
+  /** Runs one due timer, so that its microtasks run before the next one. True when another is due. */
+  fire(): boolean
+  /** What the guest has to say since the last call (messages, newline, bodies), or undefined. */
+  collect(): string | undefined
+}
+
+/** The JSON that `configure` takes. */
+export interface GuestConfig {
+  readonly nowMs: number
+  /** 32 hexadecimal digits: the seed of Math.random. */
+  readonly seed: string
+  readonly timers: number
+  readonly responseBodyBytes: number
+  /** Vars and secrets. */
+  readonly env: Readonly<Record<string, unknown>>
+}
+
+/** The JSON that `describe` returns. */
+export interface GuestDescription {
+  readonly fetch: boolean
+  readonly start: boolean
+  readonly stop: boolean
+  /** Methods that `runtime.invoke` can name: of the default export, exported functions, `Class.method`. */
+  readonly methods: readonly string[]
 }

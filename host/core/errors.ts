@@ -3,6 +3,8 @@
  * `exposed` says whether the message may be shown to a client of the gateway; when false the client sees only
  * the title. `retryable` says whether the same request may succeed later.
  */
+import type { ErrorCode } from './error-codes.ts'
+
 export interface ErrorRow {
   readonly status: number
   readonly retryable: boolean
@@ -17,7 +19,7 @@ const row = (status: number, retryable: boolean, exposed: boolean, title: string
   title,
 })
 
-export const ERRORS = {
+export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   VELA_ROUTE_NOT_FOUND: row(404, false, true, 'No service answers at this address'),
   VELA_SERVICE_NOT_FOUND: row(404, false, true, 'There is no such service'),
   VELA_TENANT_NOT_FOUND: row(404, false, true, 'There is no such tenant'),
@@ -89,9 +91,9 @@ export const ERRORS = {
   VELA_PROTOCOL_VIOLATION: row(502, true, false, 'The process broke the protocol'),
   VELA_REPLAY_INVALID: row(400, false, true, 'The recording cannot be read'),
   VELA_CAPABILITY_DENIED: row(403, false, true, 'The service has not been granted this'),
-} as const satisfies Record<string, ErrorRow>
+}
 
-export type ErrorCode = keyof typeof ERRORS
+export type { ErrorCode }
 
 export interface VelaErrorOptions {
   readonly cause?: unknown

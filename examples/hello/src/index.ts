@@ -1,0 +1,16 @@
+interface Env {
+  readonly GREETING: string
+}
+
+export default {
+  fetch(request: Request, env: Env): Response {
+    const { pathname, searchParams } = new URL(request.url)
+    const name = searchParams.get('name') ?? 'world'
+    return Response.json({ message: `${env.GREETING}, ${name}!`, path: pathname })
+  },
+
+  /** Called by `vela invoke demo/hello greet '["Ada"]'` or `runtime.invoke`. */
+  greet(name: string): string {
+    return `Hello, ${name}!`
+  },
+}

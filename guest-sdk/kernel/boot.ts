@@ -1,0 +1,137 @@
+/**
+ * The kernel: the first and only trusted code in an isolate. The engine evaluates it before the guest's module
+ * and keeps the bridge it returns; guest code reaches the globals it installs, never the bridge.
+ */
+import { installWeb } from '../web/install.ts'
+import { installConsole, LEVEL } from './console.ts'
+import { installDeterminism, type Clock } from './determinism.ts'
+import { readExports, type GuestExports } from './exports.ts'
+import { FROM_GUEST, TO_GUEST } from './messages.ts'
+import type { Bridge, GuestConfig, Native } from './native.ts'
+import { createOutbox } from './outbox.ts'
+import { ReflectApply, defineProperty, freeze, indexOf, parse, slice, stringify } from './primordials.ts'
+import { createSdk, type Sdk } from './sdk.ts'
+import { describeThrown } from './thrown.ts'
+import { createTimers } from './timers.ts'
+import { createTurns } from './turns.ts'
+import type { WebHooks } from './web-contract.ts'
+
+export interface Kernel {
+  readonly bridge: Bridge
+  /** What `@vela/guest-sdk` exports inside a guest. */
+  readonly sdk: Sdk
+}
+
+export function boot(target: typeof globalThis, native: Native): Kernel {
+  const clock: Clock = { nowMs: 0 }
+  const outbox = createOutbox()
+  const seedRandom = installDeterminism(target, clock)
+  let exports: GuestExports | undefined
+  let config: GuestConfig | undefined
+  let env: object = freeze({})
+
+  const reportError = (thrown: unknown, requestId?: string): void => {
+    const label = requestId ?? turns.currentRequestId()
+    native.log(LEVEL.error, label, '\u0000' + describeThrown(thrown))
+  }
+  const timers = createTimers(clock, (thrown) => reportError(thrown))
+  installTimers(target, timers)
+  const web: WebHooks = installWeb(target, {
+    native,
+    now: () => clock.nowMs,
+    setTimeout: (callback, delayMs) => timers.set(callback, delayMs, [], false),
+    clearTimeout: (id) => timers.clear(id),
+    loadPart: (name) => evaluatePart(native, name),
+    reportError: (error) => reportError(error),
+  })
+  const turns = createTurns({
+    native,
+    outbox,
+    web,
+    exports: () => exports as GuestExports,
+    env: () => env,
+    limitBytes: () => config?.responseBodyBytes ?? 0,
+    onError: reportError,
+  })
+  installConsole(target, native, clock, turns.currentRequestId)
+  const sdk = createSdk()
+
+  const bridge: Bridge = {
+    configure(json) {
+      config = parse(json) as GuestConfig
+      clock.nowMs = config.nowMs
+      timers.limit = config.timers
+      seedRandom(config.seed)
+      env = freezeDeep({ ...config.env })
+      sdk.bind(env)
+    },
+    register(namespace) {
+      exports = readExports(namespace as Record<string, unknown>)
+    },
+    describe: () => (exports === undefined ? undefined : stringify(exports.description)),
+    deliver(nowMs, text) {
+      clock.nowMs = nowMs
+      const end = indexOf(text, '\n')
+      const messages = parse(slice(text, 0, end)) as unknown[][]
+      let at = end + 1
+      const take = (size: number): string => {
+        const from = at
+        at += size
+        return size === 0 ? '' : slice(text, from, at)
+      }
+      for (let index = 0; index < messages.length; index++) {
+        const message = messages[index] as unknown[]
+        const id = message[1] as number
+        switch (message[0]) {
+          case TO_GUEST.invoke:
+            turns.invoke(message, take)
+            break
+          case TO_GUEST.data:
+            turns.data(id, take(message[2] as number), message[3] as number)
+            break
+          case TO_GUEST.credit:
+            turns.credit(id, message[2] as number)
+            break
+          default:
+            turns.cancel(id, message[2] as string)
+        }
+      }
+      return timers.isDue()
+    },
+    fire: () => timers.fireNext(),
+    collect() {
+      const dueMs = timers.takeChange()
+      if (dueMs !== undefined) outbox.add(`[${FROM_GUEST.timer},${dueMs}]`, '')
+      return outbox.drain()
+    },
+  }
+  return { bridge, sdk }
+}
+
+function installTimers(target: object, timers: ReturnType<typeof createTimers>): void {
+  const functions = {
+    setTimeout: (callback: unknown, delayMs?: unknown, ...args: unknown[]) =>
+      timers.set(callback, delayMs, args, false),
+    setInterval: (callback: unknown, delayMs?: unknown, ...args: unknown[]) =>
+      timers.set(callback, delayMs, args, true),
+    clearTimeout: (id?: unknown) => timers.clear(id),
+    clearInterval: (id?: unknown) => timers.clear(id),
+  }
+  for (const [name, value] of Object.entries(functions)) {
+    defineProperty(target, name, { value, writable: true, configurable: true, enumerable: false })
+  }
+}
+
+// oxlint-disable-next-line no-eval -- indirect eval, captured: a part is our own code, loaded when first touched
+const evaluate = globalThis.eval
+function evaluatePart(native: Native, name: string): unknown {
+  const source = native.part(name)
+  if (source === undefined) throw new Error(`The kernel has no part ${name}`)
+  return ReflectApply(evaluate, undefined, [source])
+}
+
+function freezeDeep<Value>(value: Value): Value {
+  if (typeof value !== 'object' || value === null) return value
+  for (const key of Object.keys(value)) freezeDeep((value as Record<string, unknown>)[key])
+  return freeze(value)
+}

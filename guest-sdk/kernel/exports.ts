@@ -1,0 +1,102 @@
+/**
+ * Reads the namespace of a guest's module once and finds what can be called: the fetch handler, lifecycle hooks
+ * and methods. The namespace is the guest's: getters and proxies in it run on the guest's bill.
+ */
+import { ReflectApply, ReflectConstruct } from './primordials.ts'
+import type { GuestDescription } from './native.ts'
+
+export type Callable = (...args: unknown[]) => unknown
+
+export interface GuestExports {
+  readonly description: GuestDescription
+  readonly fetch: ((request: object, env: object, ctx: object) => unknown) | undefined
+  readonly start: ((env: object) => unknown) | undefined
+  readonly stop: ((reason: string) => unknown) | undefined
+  /** The method of that name, bound to what it belongs to. */
+  method(name: string, env: object, ctx: object): Callable | undefined
+}
+
+/** Called by the runtime on other occasions, so never as methods. */
+const RESERVED: readonly string[] = [
+  'fetch', 'scheduled', 'queue', 'start', 'stop', 'alarm', 'tail', 'email', 'constructor', 'default', 'then',
+]
+
+export function readExports(namespace: Record<string, unknown>): GuestExports {
+  const main = namespace['default']
+  const mainClass = isClass(main) ? main : undefined
+  const holder = mainClass === undefined ? main : (mainClass as { prototype: unknown }).prototype
+  const entry = (name: string): Callable | undefined => {
+    const value = isObject(holder) ? Reflect.get(holder, name) : undefined
+    return typeof value === 'function' ? (value as Callable) : undefined
+  }
+  const self = (env: object, ctx: object): unknown =>
+    mainClass === undefined ? main : ReflectConstruct(mainClass, [ctx, env])
+
+  const fetch = entry('fetch')
+  const start = entry('start')
+  const stop = entry('stop')
+  const classes = new Map<string, Callable>()
+  const methods = new Map<string, (env: object, ctx: object) => Callable>()
+  for (const name of methodNames(holder)) {
+    methods.set(name, (env, ctx) => bound(self(env, ctx), entry(name) as Callable))
+  }
+  for (const name of Object.keys(namespace)) {
+    const value = namespace[name]
+    if (name === 'default' || typeof value !== 'function') continue
+    if (!isClass(value)) {
+      if (!RESERVED.includes(name)) methods.set(name, () => bound(undefined, value as Callable))
+      continue
+    }
+    classes.set(name, value)
+    const { prototype } = value as unknown as { prototype: object }
+    for (const inner of methodNames(prototype)) {
+      methods.set(`${name}.${inner}`, (env, ctx) => {
+        const instance = ReflectConstruct(value, [ctx, env]) as Record<string, Callable>
+        return bound(instance, instance[inner] as Callable)
+      })
+    }
+  }
+  return {
+    description: {
+      fetch: fetch !== undefined,
+      start: start !== undefined,
+      stop: stop !== undefined,
+      methods: [...methods.keys()].slice(0, 256),
+    },
+    fetch:
+      fetch === undefined
+        ? undefined
+        : mainClass === undefined
+          ? (request, env, ctx) => ReflectApply(fetch, main, [request, env, ctx])
+          : (request, env, ctx) => ReflectApply(fetch, self(env, ctx), [request]),
+    start: start && ((env) => ReflectApply(start, main, [env])),
+    stop: stop && ((reason) => ReflectApply(stop, main, [reason])),
+    method: (name, env, ctx) => methods.get(name)?.(env, ctx),
+  }
+}
+
+const isObject = (value: unknown): value is object =>
+  (typeof value === 'object' && value !== null) || typeof value === 'function'
+
+function isClass(value: unknown): value is Callable {
+  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
+}
+
+const bound =
+  (self: unknown, method: Callable): Callable =>
+  (...args) =>
+    ReflectApply(method, self, args)
+
+/** Functions on the object and its prototypes, but not what every object or base class has. */
+function methodNames(holder: unknown): string[] {
+  const names = new Set<string>()
+  let level: unknown = holder
+  for (let depth = 0; depth < 8 && isObject(level) && level !== Object.prototype && level !== Function.prototype; depth++) {
+    for (const name of Object.getOwnPropertyNames(level)) {
+      const descriptor = Object.getOwnPropertyDescriptor(level, name)
+      if (typeof descriptor?.value === 'function' && !RESERVED.includes(name) && !name.startsWith('_')) names.add(name)
+    }
+    level = Object.getPrototypeOf(level)
+  }
+  return [...names]
+}

@@ -1,0 +1,59 @@
+/**
+ * The messages that host and kernel exchange inside ENTER and OUTPUT frames; docs/protocol.md is their page.
+ *
+ * One text holds a JSON array of messages, a newline, and then the bodies of those messages in order, so that
+ * bodies are never escaped. Each message is an array that opens with one of these numbers. A message that
+ * carries a body says its length in UTF-16 code units (`size`), and what the characters are (`BODY`).
+ */
+export const TO_GUEST = {
+  /**
+   * [0, id, HANDLER.fetch, method, url, headers[], BODY, size, requestId], the body following; or
+   * [0, id, another HANDLER, name, 0, 0, BODY.text, size, requestId], the arguments following as a JSON array.
+   */
+  invoke: 0,
+  /** [1, id, size, last]: part of a request body, a byte string; `last` is 1 at its end, 2 when it broke off. */
+  data: 1,
+  /** [2, id, bytes]: leave to send so many more bytes of the response body. */
+  credit: 2,
+  /** [3, id, code]: the caller has gone or the deadline has passed; nobody waits for the result. */
+  cancel: 3,
+} as const
+
+export const FROM_GUEST = {
+  /** [0, id, status, headers[], BODY, size, pending]: a response. `pending` is 1 while waitUntil goes on. */
+  response: 0,
+  /** [1, id, BODY, size, pending]: the value that a method returned, as JSON; BODY.none is undefined. */
+  value: 1,
+  /** [2, id, size, pending]: what the handler threw, as JSON {name, message, stack?, code?}. */
+  threw: 2,
+  /** [3, id, BODY, size]: part of a response body. */
+  data: 3,
+  /** [4, id, how]: end of a response body: 0 complete, 1 broken off by an error. */
+  end: 4,
+  /** [5, id]: waitUntil has settled; the turn is over. */
+  settled: 5,
+  /** [6, id, bytes]: leave to send so many more bytes of the request body; 0 means that it is not wanted. */
+  credit: 6,
+  /** [7, ms]: when the earliest timer is due (epoch milliseconds); 0 means that there is none. */
+  timer: 7,
+} as const
+
+/** Which entry of the guest an invoke names. */
+export const HANDLER = { fetch: 0, method: 1, start: 2, stop: 3 } as const
+
+/** What the characters of a body are. */
+export const BODY = {
+  none: 0,
+  /** Text, or a byte string that is pure ASCII: the same thing. */
+  text: 1,
+  /** A byte string: each character code is one byte. */
+  bytes: 2,
+  /** Nothing inline: the body follows in data messages and BYTES frames. */
+  stream: 3,
+} as const
+
+/** A body up to this size (characters) travels inline with its message. */
+export const INLINE_BODY_LIMIT = 65_536
+
+/** A response may run this many bytes ahead of the credit it was given. */
+export const INITIAL_CREDIT = 262_144

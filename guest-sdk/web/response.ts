@@ -1,0 +1,192 @@
+/** Response (Fetch), and what the kernel reads of one when a handler returns it. */
+import type { ReadableStream } from 'web-streams-polyfill'
+import type { BodyKit, BodyState } from './body.ts'
+import type { HeaderList } from './header-list.ts'
+import type { Headers, HeadersKit } from './headers.ts'
+import { exec, JsonStringify, typedArrayName } from './intrinsics.ts'
+
+export interface ResponseParts {
+  /** 200–599. */
+  readonly status: number
+  /** Flat name, value, … in order; names in lower case, `set-cookie` apart. */
+  readonly headers: string[]
+  readonly body:
+    | null
+    | { readonly text: string }
+    | { readonly bytes: Uint8Array }
+    | { readonly stream: ReadableStream }
+}
+
+export interface ResponseInit {
+  status?: number
+  statusText?: string
+  headers?: unknown
+}
+
+export interface Response {
+  readonly status: number
+  readonly ok: boolean
+  readonly headers: Headers
+  readonly body: ReadableStream | null
+  readonly bodyUsed: boolean
+  clone(): Response
+}
+
+export interface ResponseKit {
+  readonly Response: (new (body?: unknown, init?: ResponseInit) => Response) & {
+    error(): Response
+    json(data: unknown, init?: ResponseInit): Response
+    redirect(url: unknown, status?: number): Response
+  }
+  readResponse(value: unknown): ResponseParts | undefined
+}
+
+class ResponseState {
+  type: string
+  status: number
+  statusText: string
+  list: HeaderList
+  headers: Headers | undefined
+  body: BodyState
+  constructor(status: number, statusText: string, list: HeaderList, body: BodyState) {
+    this.type = 'default'
+    this.status = status
+    this.statusText = statusText
+    this.list = list
+    this.headers = undefined
+    this.body = body
+  }
+}
+
+const NOT_REASON = /[^\t\x20-\x7e\x80-\xff]/
+const isNullBody = (status: number): boolean =>
+  status === 204 || status === 205 || status === 304 || status === 101 || status === 103
+
+export function createResponse(
+  headersKit: HeadersKit,
+  bodies: BodyKit,
+  redirectTarget: (url: unknown) => string,
+): ResponseKit {
+  let stateOf!: (value: unknown) => ResponseState | undefined
+
+  function build(
+    body: unknown,
+    init: ResponseInit | undefined,
+    defaultType: string | undefined,
+  ): ResponseState {
+    if (init !== undefined && init !== null && typeof init !== 'object' && typeof init !== 'function') {
+      throw new TypeError('Response: the init must be an object')
+    }
+    const options = init ?? {}
+    const givenStatus = options.status
+    // Web IDL's unsigned short; a status of a wrong kind becomes 0 and is refused.
+    const status = givenStatus === undefined ? 200 : +givenStatus & 0xffff
+    if (status < 200 || status > 599)
+      throw new RangeError(`Response: the status must be 200 to 599, not ${givenStatus}`)
+    const givenText = options.statusText
+    const statusText = givenText === undefined ? '' : `${givenText}`
+    if (statusText !== '' && exec(NOT_REASON, statusText) !== null) {
+      throw new TypeError('Response: invalid statusText')
+    }
+    const list = headersKit.listFrom(options.headers)
+    const { state, type } = bodies.extract(body)
+    if (body !== null && body !== undefined) {
+      if (isNullBody(status)) throw new TypeError(`Response: a response with status ${status} has no body`)
+      const wanted = defaultType ?? type
+      if (wanted !== undefined && !list.has('content-type')) list.add('content-type', wanted)
+    }
+    return new ResponseState(status, statusText, list, state)
+  }
+
+  class Response {
+    readonly #state: ResponseState
+
+    static {
+      stateOf = (value) =>
+        typeof value === 'object' && value !== null && #state in value ? value.#state : undefined
+      bodies.define(
+        Response.prototype,
+        (self) => (self as Response).#state.body,
+        (self) => (self as Response).#state.list.get('content-type') ?? '',
+      )
+    }
+
+    constructor(body: unknown = null, init: ResponseInit | undefined = undefined) {
+      this.#state = body instanceof ResponseState ? body : build(body, init, undefined)
+    }
+
+    static error(): Response {
+      const response = new Response()
+      response.#state.type = 'error'
+      response.#state.status = 0
+      response.#state.list.immutable = true
+      return response
+    }
+
+    static json(data: unknown, init: ResponseInit | undefined = undefined): Response {
+      if (arguments.length === 0) throw new TypeError('Response.json: 1 argument is required, 0 given')
+      const text = JsonStringify(data)
+      if (typeof text !== 'string') throw new TypeError('Response.json: the value has no JSON form')
+      return new Response(build(text, init, 'application/json'))
+    }
+
+    static redirect(url: unknown, status: number = 302): Response {
+      const location = redirectTarget(url)
+      const code = +status & 0xffff
+      if (code !== 301 && code !== 302 && code !== 303 && code !== 307 && code !== 308) {
+        throw new RangeError(`Response.redirect: ${status} is no redirect status`)
+      }
+      const state = build(null, { status: code }, undefined)
+      state.list.add('location', location)
+      state.list.immutable = true
+      return new Response(state)
+    }
+
+    get type(): string {
+      return this.#state.type
+    }
+    get url(): string {
+      return ''
+    }
+    get redirected(): boolean {
+      return false
+    }
+    get status(): number {
+      return this.#state.status
+    }
+    get ok(): boolean {
+      return this.#state.status >= 200 && this.#state.status < 300
+    }
+    get statusText(): string {
+      return this.#state.statusText
+    }
+    get headers(): Headers {
+      const state = this.#state
+      return (state.headers ??= headersKit.wrap(state.list))
+    }
+
+    clone(): Response {
+      const { type, status, statusText, list, body } = this.#state
+      const copy = new ResponseState(status, statusText, list.copy(), bodies.clone(body))
+      copy.type = type
+      copy.list.immutable = list.immutable
+      return new Response(copy)
+    }
+  }
+
+  function readResponse(value: unknown): ResponseParts | undefined {
+    const state = stateOf(value)
+    if (state === undefined) return undefined
+    const { status, list } = state
+    if (status === 0) throw new TypeError('Response.error() cannot be sent')
+    const taken = bodies.take(state.body)
+    const headers = list.flat()
+    if (taken === null) return { status, headers, body: null }
+    if (typeof taken === 'string') return { status, headers, body: { text: taken } }
+    if (typedArrayName(taken) === 'Uint8Array')
+      return { status, headers, body: { bytes: taken as Uint8Array } }
+    return { status, headers, body: { stream: bodies.asStream(taken) } }
+  }
+
+  return { Response: Response as unknown as ResponseKit['Response'], readResponse }
+}

@@ -1,0 +1,92 @@
+/**
+ * The files a cell runs from, in a directory of their own that holds nothing else: the cell's program, the guest
+ * kernel, its code cache and the engine's addon. The permission model then lets a cell read that directory alone.
+ */
+import { createHash } from 'node:crypto'
+import { chmod, copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build, type BuildOptions } from 'esbuild'
+
+export interface CellImage {
+  readonly dir: string
+  /** Hash of the kernel and the cell's program: what a recording or a code cache is valid for. */
+  readonly id: string
+  /** The kernel's expression, for compiling its code cache. */
+  readonly kernelCore: string
+  writeCodeCache(cache: Buffer): Promise<void>
+  remove(): Promise<void>
+}
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const KERNEL = join(ROOT, 'guest-sdk/kernel/boot.ts')
+const PARTS_DIR = join(ROOT, 'guest-sdk/web/parts')
+const PARTS: readonly string[] = ['clone', 'encodings', 'forms', 'streams']
+const CELL = join(ROOT, 'sandbox/cell.ts')
+
+export async function buildCellImage(): Promise<CellImage> {
+  const [core, parts, cell] = await Promise.all([bundleKernel(KERNEL), bundleParts(), bundleCell()])
+  const dir = await mkdtemp(join(tmpdir(), 'vela-cell-'))
+  await chmod(dir, 0o755)
+  await Promise.all([
+    writeFile(join(dir, 'cell.js'), cell, { mode: 0o644 }),
+    writeFile(join(dir, 'package.json'), '{"type":"module"}', { mode: 0o644 }),
+    writeFile(join(dir, 'kernel.json'), JSON.stringify({ core, parts }), { mode: 0o644 }),
+    writeFile(join(dir, 'kernel.cache'), '', { mode: 0o644 }),
+    copyFile(findAddon(), join(dir, 'isolated_vm.node')),
+  ])
+  return {
+    dir,
+    id: createHash('sha256').update(core).update(JSON.stringify(parts)).update(cell).digest('hex').slice(0, 16),
+    kernelCore: core,
+    writeCodeCache: (cache) => writeFile(join(dir, 'kernel.cache'), cache, { mode: 0o644 }),
+    remove: () => rm(dir, { recursive: true, force: true }),
+  }
+}
+
+/** One script whose value is the module's exports; the newline-free name lets it stand inside an expression. */
+async function bundleKernel(entry: string): Promise<string> {
+  const text = await bundle({ entryPoints: [entry], format: 'iife', globalName: 'part', target: 'es2024', minify: true })
+  return `(()=>{${text}return part})()`
+}
+
+async function bundleParts(): Promise<Record<string, string>> {
+  const sources = await Promise.all(PARTS.map((name) => bundleKernel(join(PARTS_DIR, `${name}.ts`))))
+  return Object.fromEntries(PARTS.map((name, index) => [name, sources[index] as string]))
+}
+
+async function bundleCell(): Promise<string> {
+  return await bundle({
+    entryPoints: [CELL],
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    external: ['isolated-vm'],
+    minifySyntax: true,
+  })
+}
+
+async function bundle(options: BuildOptions): Promise<string> {
+  const result = await build({
+    bundle: true,
+    write: false,
+    logLevel: 'silent',
+    legalComments: 'none',
+    charset: 'ascii',
+    absWorkingDir: ROOT,
+    ...options,
+  })
+  return result.outputFiles?.[0]?.text ?? ''
+}
+
+/** The prebuilt addon inside the isolated-vm package, for this platform. */
+function findAddon(): string {
+  const require = createRequire(import.meta.url)
+  const packageDir = dirname(require.resolve('isolated-vm/package.json'))
+  const findPrebuild = createRequire(join(packageDir, 'package.json'))('node-gyp-build') as {
+    path(dir: string): string
+  }
+  return findPrebuild.path(packageDir)
+}

@@ -1,0 +1,72 @@
+/** Builds what cells run from and the supervisor over them; the cells' own little composition root. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Config } from '../core/config.ts'
+import { VelaError } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
+import type { Metrics } from '../core/metrics.ts'
+import { buildCellImage, type CellImage } from './cell-image.ts'
+import { createRecorder } from './recorder.ts'
+import { createSpawner, probeContainment, type Containment } from './spawn.ts'
+import { createSupervisor, type CellEvent, type Supervisor } from './supervisor.ts'
+
+export interface CellPool {
+  readonly supervisor: Supervisor
+  readonly image: CellImage
+  readonly containment: Containment
+  close(): Promise<void>
+}
+
+export interface CellPoolDeps {
+  readonly config: Config
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+export async function createCellPool({ config, log, metrics }: CellPoolDeps): Promise<CellPool> {
+  const { recordDir } = config.cells
+  if (recordDir !== null) makeRecordDir(recordDir)
+  const image = await buildCellImage()
+  const containment = probeContainment(image)
+  const memoryMb = config.limits.default.memoryMb
+  let recordings = 0
+  const supervisor = createSupervisor(
+    {
+      spawn: createSpawner({ image, containment, memoryMb }),
+      record: (label) => {
+        if (recordDir === null) return undefined
+        const file = join(recordDir, `${Date.now()}-${process.pid}-${++recordings}-${label.replaceAll(/[^a-z0-9-]/g, '-')}.vrec`)
+        return createRecorder(file, { format: 'vela-recording', version: 1, image: image.id, node: process.version, memoryMb })
+      },
+      onEvent: (event) => reportEvent(event, log, metrics),
+    },
+    config.cells,
+  )
+  const cache = await supervisor.compile(image.kernelCore, 'kernel')
+  await image.writeCodeCache(cache)
+  return {
+    supervisor,
+    image,
+    containment,
+    async close() {
+      await supervisor.close()
+      await image.remove()
+    },
+  }
+}
+
+function reportEvent({ kind, ...fields }: CellEvent, log: Log, metrics: Metrics): void {
+  if (kind === 'ended' && fields.reason !== 'stopped') {
+    metrics.cellRestarted(fields.reason ?? 'exited')
+    log.warn('cell ended', fields)
+  } else if (kind === 'start-failed') log.error('cell did not start', fields)
+  else log.debug(`cell ${kind}`, fields)
+}
+
+function makeRecordDir(dir: string): void {
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 })
+  } catch (thrown) {
+    throw new VelaError('VELA_CONFIG_INVALID', `cells.recordDir ${dir} cannot be made: ${(thrown as Error).message}`)
+  }
+}

@@ -1,0 +1,322 @@
+/**
+ * The host's side of one cell: gathers what its residents have to say into batches and hands out the answers.
+ * The cell pulls: a batch goes only when the one before is done, so that load makes batches larger. What a cell sends
+ * is hostile: a frame that breaks the protocol kills it.
+ */
+import { randomFillSync } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { BATCH_FRAME_BYTES, BATCH_PAYLOAD_BYTES } from '../../sandbox/protocol/batch-frame.ts'
+import { FROM_CELL, PROTOCOL_VERSION, TO_CELL, type Fault, type Frame } from '../../sandbox/protocol/frame.ts'
+import { createFrameReader, ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
+import { createFrameWriter, textOf } from '../../sandbox/protocol/frame-writer.ts'
+import type { Recorder } from './recorder.ts'
+
+/** What lives in a cell, as far as the cell is concerned. */
+export interface Resident {
+  readonly payload: LoadPayload
+  /** What it has to say in batch `sequence`, or undefined. `budgetMs` 0 leaves the engine's timer off. */
+  takeEntry(sequence: number): { readonly text: string; readonly budgetMs: number } | undefined
+  /** CPU time after which the host ends the batch for this resident's sake (milliseconds). */
+  entryBudgetMs(): number
+  loaded(description: unknown): void
+  output(text: string, cpuMicros: number): void
+  bytes(id: number, payload: Buffer): void
+  log(level: number, text: string): void
+  /** Its isolate is gone; the cell lives. */
+  faulted(fault: Fault): void
+  /** The cell is gone. `during` is the batch it had not answered, 0 if none. */
+  cellLost(reason: CellEnd, during: number): void
+}
+
+/** What a LOAD frame carries. */
+export interface LoadPayload {
+  /** JSON of LoadFrameConfig. */
+  readonly config: string
+  readonly source: Buffer
+  /** Made by this host from the same source. */
+  readonly codeCache: Buffer | undefined
+}
+
+export type CellEnd = 'exited' | 'exceeded-cpu' | 'exceeded-memory' | 'stuck' | 'protocol' | 'stopped'
+
+export interface CellProcess {
+  readonly pid: number
+  readonly socket: Socket
+  /** Resolves when the process has ended. */
+  readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>
+  kill(): void
+}
+
+export interface CellOptions {
+  readonly process: CellProcess
+  readonly recorder?: Recorder | undefined
+  readonly onBatchSent: () => void
+  readonly onBatchDone: (cpuMicros: number) => void
+  readonly onEnd: (end: CellEnd, message: string) => void
+}
+
+const MAX_BATCH_BYTES = 8 * 1024 * 1024
+
+export class Cell {
+  readonly pid: number
+  /** Resolves with the first frame; rejects if the process ends before. */
+  readonly ready: Promise<void>
+  readonly #options: CellOptions
+  readonly #socket: Socket
+  readonly #writer = createFrameWriter()
+  readonly #residents = new Map<number, Resident>()
+  readonly #numbers = new Map<Resident, number>()
+  readonly #dirty = new Set<number>()
+  readonly #toLoad = new Set<number>()
+  readonly #batch = Buffer.alloc(BATCH_PAYLOAD_BYTES)
+  #toDrop: number[] = []
+  #wantsWarm = false
+  #compile: { source: Buffer; kind: number; done: (cache: Buffer) => void } | undefined
+  #nextNumber = 1
+  #sequence = 0
+  #outstanding = 0
+  #outstandingBudgetMs = 0
+  #end: CellEnd | undefined
+  #scheduled = false
+  #greet: () => void = () => undefined
+
+  constructor(options: CellOptions) {
+    this.#options = options
+    this.#socket = options.process.socket
+    this.pid = options.process.pid
+    this.ready = new Promise((resolve, reject) => {
+      this.#greet = resolve
+      void options.process.exited.then(({ code, signal }) =>
+        reject(new Error(`The cell ended at its start (${signal ?? `exit code ${code}`})`)),
+      )
+    })
+    this.ready.catch(() => undefined)
+    const reader = createFrameReader(FROM_CELL)
+    this.#socket.on('data', (chunk: Buffer) => {
+      if (this.#end !== undefined) return
+      options.recorder?.fromCell(chunk)
+      try {
+        reader.push(chunk, (frame) => this.#receive(frame))
+      } catch (thrown) {
+        this.kill('protocol', thrown instanceof Error ? thrown.message : 'unknown violation')
+      }
+    })
+    this.#socket.on('error', () => undefined)
+    void options.process.exited.then(({ code, signal }) => {
+      this.#finish('exited', `The cell's process ended (${signal ?? `exit code ${code}`})`)
+    })
+  }
+
+  get residentCount(): number {
+    return this.#residents.size
+  }
+  get alive(): boolean {
+    return this.#end === undefined
+  }
+  /** The batch that the cell works on, 0 when it waits. */
+  get outstanding(): number {
+    return this.#outstanding
+  }
+  /** CPU time that the outstanding batch may use before the host ends it (milliseconds). */
+  get outstandingBudgetMs(): number {
+    return this.#outstandingBudgetMs
+  }
+  get residents(): IterableIterator<Resident> {
+    return this.#residents.values()
+  }
+
+  load(resident: Resident): void {
+    const number = this.#nextNumber++
+    this.#residents.set(number, resident)
+    this.#numbers.set(resident, number)
+    this.#toLoad.add(number)
+    this.#schedule()
+  }
+
+  drop(resident: Resident): void {
+    const number = this.#numbers.get(resident)
+    if (number === undefined) return
+    this.#forget(number, resident)
+    this.#toDrop.push(number)
+    this.#schedule()
+  }
+
+  /** The resident has something to say. */
+  wake(resident: Resident): void {
+    const number = this.#numbers.get(resident)
+    if (number === undefined) return
+    this.#dirty.add(number)
+    this.#schedule()
+  }
+
+  /** Asks for a spare isolate. */
+  warm(): void {
+    this.#wantsWarm = true
+    this.#schedule()
+  }
+
+  /** V8's code cache of a source; only for a cell that never had a resident. Empty if there is none. */
+  async compile(source: string, kind: 'service' | 'kernel'): Promise<Buffer> {
+    const cache = new Promise<Buffer>((done) => {
+      this.#compile = { source: Buffer.from(source), kind: kind === 'kernel' ? 1 : 0, done }
+    })
+    this.#schedule()
+    const lost = this.#options.process.exited.then(() => Buffer.alloc(0))
+    return await Promise.race([cache, lost])
+  }
+
+  kill(reason: CellEnd, message: string): void {
+    if (this.#end !== undefined) return
+    this.#options.recorder?.killed(reason, this.#outstanding)
+    this.#options.process.kill()
+    this.#finish(reason, message)
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#outstanding !== 0 || this.#end !== undefined || !this.#hasWork()) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      if (this.#outstanding === 0 && this.#end === undefined) this.#send()
+    })
+  }
+
+  #hasWork(): boolean {
+    return (
+      this.#dirty.size > 0 ||
+      this.#toLoad.size > 0 ||
+      this.#toDrop.length > 0 ||
+      this.#wantsWarm ||
+      this.#compile !== undefined
+    )
+  }
+
+  #send(): void {
+    const writer = this.#writer
+    const sequence = ++this.#sequence
+    this.#batch.writeDoubleLE(nowMs(), 0)
+    randomFillSync(this.#batch, 8, 16)
+    writer.bytes(TO_CELL.batch, 0, sequence, 0, this.#batch)
+    let budgetMs = 0
+    for (const number of this.#toDrop) writer.bytes(TO_CELL.drop, number, 0, 0, EMPTY)
+    this.#toDrop = []
+    for (const number of this.#toLoad) budgetMs += this.#writeLoad(number)
+    this.#toLoad.clear()
+    const dirty = [...this.#dirty]
+    this.#dirty.clear()
+    for (const number of dirty) {
+      if (writer.length > MAX_BATCH_BYTES) {
+        this.#dirty.add(number)
+        continue
+      }
+      const resident = this.#residents.get(number)
+      const entry = resident?.takeEntry(sequence)
+      if (resident === undefined || entry === undefined) continue
+      writer.latin1(TO_CELL.enter, number, entry.budgetMs, 0, entry.text)
+      budgetMs += resident.entryBudgetMs()
+    }
+    if (this.#wantsWarm) {
+      this.#wantsWarm = false
+      writer.bytes(TO_CELL.warm, 0, 0, 0, EMPTY)
+      budgetMs += WARM_BUDGET_MS
+    }
+    if (this.#compile !== undefined) {
+      writer.bytes(TO_CELL.compile, 0, this.#compile.kind, 0, this.#compile.source)
+      budgetMs += COMPILE_BUDGET_MS
+    }
+    if (writer.length === BATCH_FRAME_BYTES) {
+      writer.rewind(0)
+      this.#sequence--
+      return
+    }
+    writer.patchB(0, writer.length - BATCH_FRAME_BYTES)
+    this.#outstanding = sequence
+    this.#outstandingBudgetMs = budgetMs
+    const bytes = Buffer.from(writer.take())
+    this.#options.recorder?.toCell(bytes)
+    this.#socket.write(bytes)
+    this.#options.onBatchSent()
+  }
+
+  #writeLoad(number: number): number {
+    const resident = this.#residents.get(number)
+    if (resident === undefined) return 0
+    const { config, source, codeCache } = resident.payload
+    const head = Buffer.from(config)
+    const payload = Buffer.concat(codeCache === undefined ? [head, source] : [head, source, codeCache])
+    this.#writer.bytes(TO_CELL.load, number, head.length, source.length, payload)
+    return resident.entryBudgetMs()
+  }
+
+  #receive(frame: Frame): void {
+    const resident = this.#residents.get(frame.guest)
+    switch (frame.kind) {
+      case FROM_CELL.hello:
+        if (frame.a !== PROTOCOL_VERSION) throw new ProtocolViolation(`The cell speaks version ${frame.a}`)
+        this.#greet()
+        break
+      case FROM_CELL.done:
+        if (frame.a !== this.#outstanding) throw new ProtocolViolation(`The cell answers batch ${frame.a}`)
+        this.#outstanding = 0
+        this.#options.onBatchDone(frame.b)
+        this.#schedule()
+        break
+      case FROM_CELL.output:
+        resident?.output(textOf(frame.flags, frame.payload), frame.a)
+        break
+      case FROM_CELL.bytes:
+        resident?.bytes(frame.a, frame.payload)
+        break
+      case FROM_CELL.log:
+        resident?.log(frame.a, textOf(frame.flags, frame.payload))
+        break
+      case FROM_CELL.loaded:
+        resident?.loaded(parseJson(frame))
+        break
+      case FROM_CELL.fault:
+        if (resident === undefined) break
+        this.#forget(frame.guest, resident)
+        resident.faulted(parseJson(frame) as Fault)
+        break
+      default:
+        this.#compile?.done(Buffer.from(frame.payload))
+        this.#compile = undefined
+    }
+  }
+
+  #forget(number: number, resident: Resident): void {
+    this.#residents.delete(number)
+    this.#numbers.delete(resident)
+    this.#dirty.delete(number)
+    this.#toLoad.delete(number)
+  }
+
+  #finish(end: CellEnd, message: string): void {
+    if (this.#end !== undefined) return
+    this.#end = end
+    this.#socket.destroy()
+    const residents = [...this.#residents.values()]
+    this.#residents.clear()
+    this.#numbers.clear()
+    this.#options.onEnd(end, message)
+    for (const resident of residents) resident.cellLost(end, this.#outstanding)
+    this.#options.recorder?.close()
+  }
+}
+
+const EMPTY = new Uint8Array(0)
+const WARM_BUDGET_MS = 1000
+const COMPILE_BUDGET_MS = 10_000
+
+/** Wall clock for guests that never runs backwards while the host lives, in whole milliseconds. */
+export function nowMs(): number {
+  return Math.floor(performance.timeOrigin + performance.now())
+}
+
+function parseJson(frame: Frame): unknown {
+  try {
+    return JSON.parse(textOf(frame.flags, frame.payload))
+  } catch {
+    throw new ProtocolViolation('A frame carries text that is no JSON')
+  }
+}

@@ -1,0 +1,261 @@
+/**
+ * A deployment that can be called: its queue, and its replica while it has one. It gets a replica when the first call
+ * comes, gives it up when idle (hibernates), and gets another when the isolate or its cell is lost.
+ * Its state is where it stands: no replica (idle), `starting` (loading), `replica` (serving), `ended`.
+ */
+import { HANDLER } from '../../guest-sdk/kernel/messages.ts'
+import { ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
+import type { Limits } from '../../sandbox/protocol/limits.ts'
+import { VelaError, type ErrorCode } from '../core/errors.ts'
+import type { Call } from './call.ts'
+import type { Cell, LoadPayload } from './cell.ts'
+import { createHookCall } from './hook-call.ts'
+import { Replica, type ReplicaEnd } from './replica.ts'
+import { createRunQueue } from './run-queue.ts'
+import { createStrikes } from './strikes.ts'
+
+export interface Description {
+  readonly fetch: boolean
+  readonly start: boolean
+  readonly stop: boolean
+  readonly methods: readonly string[]
+}
+
+export interface LiveDeploymentDeps {
+  readonly limits: Limits
+  readonly acquireCell: () => Promise<Cell> | Cell
+  /** Fetches what a load needs; synchronous when it is at hand. */
+  readonly prepare: () => Promise<LoadPayload> | LoadPayload
+  readonly onLog: (level: number, text: string) => void
+  /** The isolate ended against its will. */
+  readonly onFault: (end: ReplicaEnd, pauseMs: number) => void
+}
+
+export interface LiveDeployment {
+  /** Synchronous up to the cell's next batch. A call that cannot be taken gets `failed` before this returns. */
+  dispatch(call: Call): void
+  /** Loads now; resolves when calls can be served, rejects with a VELA_DEPLOY_START_* error. */
+  start(): Promise<Description>
+  /** No new calls; resolves when what is in flight has ended or `deadlineMs` has passed, and the guest has stopped. */
+  drain(reason: string, deadlineMs: number): Promise<void>
+  /** Gives up the isolate if nothing needs it; the next call brings another. True when it did. */
+  hibernate(): boolean
+  /** Fails what is over its wall limit. Called a few times each second. */
+  tick(nowMs: number): void
+  readonly state: 'loaded' | 'idle' | 'paused'
+  readonly inFlight: number
+  readonly queueLength: number
+  /** Monotonic milliseconds. */
+  readonly lastUsedMs: number
+}
+
+/** Entries until a deployment counts as having a history, so that the engine's timer need not be armed. */
+const PROBATION_ENTRIES = 50
+
+export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
+  const { limits } = deps
+  const queue = createRunQueue(limits.queueLength)
+  const strikes = createStrikes()
+  let replica: Replica | undefined
+  let cell: Cell | undefined
+  let starting: Promise<Description> | undefined
+  let ended = false
+  let lastUsedMs = performance.now()
+  let turnsSinceFault = 0
+  let description: Description | undefined
+  let onDrained: (() => void) | undefined
+
+  const failAll = (calls: readonly Call[], code: ErrorCode, detail: string): void => {
+    for (const call of calls) call.failed(code, detail)
+  }
+
+  const checkDrained = (): void => {
+    if (onDrained !== undefined && queue.length === 0 && (replica === undefined || replica.turnCount === 0)) onDrained()
+  }
+
+  const gone = (which: Replica, end: ReplicaEnd): void => {
+    if (replica === which) {
+      replica = undefined
+      cell = undefined
+    }
+    turnsSinceFault = 0
+    const pauseMs = end.guilty ? strikes.strike(performance.now()) : 0
+    if (end.reason !== 'stopped') deps.onFault(end, pauseMs)
+    queue.unshift(end.retry)
+    if (pauseMs > 0) failAll(queue.takeAll(), 'VELA_GUEST_QUARANTINED', pausedDetail(pauseMs))
+    else if (queue.length > 0) wakeUp()
+    checkDrained()
+  }
+
+  /** Brings a replica for what waits; failures go to the waiting calls. */
+  const wakeUp = (): void => {
+    load().catch((thrown: unknown) => {
+      const error = thrown instanceof VelaError ? thrown : new VelaError('VELA_CELL_START_FAILED', String(thrown))
+      const code = error.code === 'VELA_CELL_START_FAILED' ? error.code : 'VELA_GUEST_THREW'
+      failAll(queue.takeAll(), code, error.message)
+    })
+  }
+
+  const load = async (): Promise<Description> => {
+    starting ??= startReplica().finally(() => {
+      starting = undefined
+    })
+    return await starting
+  }
+
+  const startReplica = async (): Promise<Description> => {
+    const [home, payload] = await Promise.all([deps.acquireCell(), deps.prepare()])
+    let loaded: (value: Description) => void = () => undefined
+    let failed: (error: VelaError) => void = () => undefined
+    const outcome = new Promise<Description>((resolve, reject) => {
+      loaded = resolve
+      failed = reject
+    })
+    const deadline = setTimeout(() => {
+      failed(new VelaError('VELA_DEPLOY_START_TIMEOUT', `The service did not finish starting within ${START_WALL_MS} ms`))
+    }, START_WALL_MS)
+    const fresh: Replica = new Replica({
+      limits,
+      payload,
+      queue,
+      wake: () => home.wake(fresh),
+      armed: () => turnsSinceFault < PROBATION_ENTRIES || strikes.isSuspect(performance.now()),
+      onLoaded: (value) => loaded(readDescription(value)),
+      onLog: deps.onLog,
+      onTurnEnd: () => {
+        turnsSinceFault++
+        lastUsedMs = performance.now()
+        if (queue.length > 0) home.wake(fresh)
+        else if (onDrained !== undefined) checkDrained()
+      },
+      onGone: (end) => {
+        failed(startError(end))
+        gone(fresh, end)
+      },
+    })
+    home.load(fresh)
+    try {
+      description = await outcome
+      if (description.start) await callHook(fresh, home, HANDLER.start, '')
+    } catch (thrown) {
+      home.drop(fresh)
+      throw thrown
+    } finally {
+      clearTimeout(deadline)
+    }
+    if (fresh.gone) throw new VelaError('VELA_CELL_START_FAILED', 'The cell ended while the service was starting')
+    replica = fresh
+    cell = home
+    fresh.accepting = true
+    home.wake(fresh)
+    return description
+  }
+
+  const callHook = async (target: Replica, home: Cell, handler: number, argument: string): Promise<void> => {
+    const { call, done } = createHookCall(handler, argument)
+    target.offer(call)
+    home.wake(target)
+    await done
+  }
+
+  return {
+    dispatch(call) {
+      if (ended) return call.failed('VELA_CELL_LOST', 'This version of the service has been replaced')
+      lastUsedMs = call.startedMs
+      const pausedUntil = strikes.pausedUntilMs(lastUsedMs)
+      if (pausedUntil > 0) return call.failed('VELA_GUEST_QUARANTINED', pausedDetail(pausedUntil - lastUsedMs))
+      if (!queue.push(call)) {
+        return call.failed('VELA_CELL_OVERLOADED', `${limits.queueLength} calls wait already; retry later`)
+      }
+      if (replica !== undefined) cell?.wake(replica)
+      else if (starting === undefined) wakeUp()
+    },
+    start: load,
+    async drain(reason, deadlineMs) {
+      if (ended) return
+      ended = true
+      await starting?.catch(() => undefined)
+      if (queue.length > 0 || (replica !== undefined && replica.turnCount > 0)) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, deadlineMs)
+          onDrained = () => {
+            clearTimeout(timer)
+            resolve()
+          }
+          checkDrained()
+        })
+      }
+      failAll(queue.takeAll(), 'VELA_CELL_LOST', 'The service stopped before it could take the call')
+      const last = replica
+      const home = cell
+      replica = undefined
+      if (last === undefined || home === undefined || last.gone) return
+      if (description?.stop === true) {
+        await Promise.race([
+          callHook(last, home, HANDLER.stop, reason).catch(() => undefined),
+          new Promise((resolve) => setTimeout(resolve, Math.min(deadlineMs, STOP_HOOK_MS)).unref()),
+        ])
+      }
+      last.cellLost('stopped', 0)
+      home.drop(last)
+    },
+    hibernate() {
+      if (replica === undefined || cell === undefined || replica.turnCount > 0 || queue.length > 0) return false
+      const resting = replica
+      const home = cell
+      replica = undefined
+      cell = undefined
+      resting.cellLost('stopped', 0)
+      home.drop(resting)
+      return true
+    },
+    tick(nowMs) {
+      failAll(queue.takeOlderThan(nowMs - limits.wallMs), 'VELA_TURN_EXCEEDED_WALL', 'The call waited too long')
+      replica?.expire(nowMs, limits.wallMs)
+    },
+    get state() {
+      if (strikes.pausedUntilMs(performance.now()) > 0) return 'paused'
+      return replica === undefined ? 'idle' : 'loaded'
+    },
+    get inFlight() {
+      return replica?.turnCount ?? 0
+    },
+    get queueLength() {
+      return queue.length
+    },
+    get lastUsedMs() {
+      return lastUsedMs
+    },
+  }
+}
+
+const START_WALL_MS = 15_000
+const STOP_HOOK_MS = 5_000
+
+const pausedDetail = (pauseMs: number): string =>
+  `The service broke its limits too often; it is paused for ${Math.ceil(pauseMs / 1000)} s`
+
+function readDescription(value: unknown): Description {
+  const { fetch, start, stop, methods } = (value ?? {}) as Record<string, unknown>
+  if (!Array.isArray(methods) || !methods.every((name) => typeof name === 'string')) {
+    throw new ProtocolViolation('A description is malformed')
+  }
+  return { fetch: fetch === true, start: start === true, stop: stop === true, methods: methods as string[] }
+}
+
+const START_CODES: Readonly<Record<string, ErrorCode>> = {
+  'syntax-error': 'VELA_DEPLOY_SYNTAX_ERROR',
+  'unknown-import': 'VELA_DEPLOY_UNKNOWN_IMPORT',
+  'start-threw': 'VELA_DEPLOY_START_THREW',
+  'start-timeout': 'VELA_DEPLOY_START_TIMEOUT',
+  'exceeded-cpu': 'VELA_DEPLOY_START_TIMEOUT',
+  'exceeded-memory': 'VELA_DEPLOY_START_MEMORY',
+}
+
+function startError(end: ReplicaEnd): VelaError {
+  const code = START_CODES[end.reason] ?? 'VELA_CELL_START_FAILED'
+  const stack = end.fault?.stack
+  const name = end.fault?.name
+  const message = name === undefined ? end.message : `${name}: ${end.message}`
+  return new VelaError(code, message, stack === undefined ? {} : { details: { stack } })
+}

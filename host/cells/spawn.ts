@@ -1,0 +1,108 @@
+/**
+ * Starts cell processes with as little as the system can take from them: Node's permission model (no files but the
+ * image, no child processes, no workers), an empty environment, no network, and a user id of their own.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import type { Socket } from 'node:net'
+import { join } from 'node:path'
+import type { CellImage } from './cell-image.ts'
+import type { CellProcess } from './cell.ts'
+
+/** Which layers of containment this system allows; `vela doctor` prints them. */
+export interface Containment {
+  /** Cells run in a network namespace without a route. */
+  readonly network: 'namespace' | 'none'
+  /** Cells run under another user id than the host's. */
+  readonly userId: 'own' | 'same'
+}
+
+export interface SpawnOptions {
+  readonly image: CellImage
+  readonly containment: Containment
+  readonly memoryMb: number
+}
+
+/** Ids for cells; a cell must not be able to signal or trace another, so they take turns over a range. */
+const FIRST_USER_ID = 2_000_000
+const USER_IDS = 60_000
+
+export function createSpawner({ image, containment, memoryMb }: SpawnOptions): () => CellProcess {
+  let spawned = 0
+  return () => {
+    const { command, args } = commandLine(image, containment, memoryMb, FIRST_USER_ID + (spawned++ % USER_IDS))
+    const child = spawn(command, args, {
+      env: {},
+      cwd: image.dir,
+      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+      detached: false,
+    })
+    const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
+      child.once('exit', (code, signal) => resolve({ code, signal }))
+      child.once('error', () => resolve({ code: -1, signal: null }))
+    })
+    const socket = child.stdio[3] as Socket
+    return { pid: child.pid ?? -1, socket, exited, kill: () => void child.kill('SIGKILL') }
+  }
+}
+
+function commandLine(
+  image: CellImage,
+  containment: Containment,
+  memoryMb: number,
+  userId: number,
+): { command: string; args: string[] } {
+  const node = [
+    process.execPath,
+    '--permission',
+    '--allow-addons',
+    `--allow-fs-read=${image.dir}`,
+    '--no-node-snapshot',
+    '--no-warnings',
+    '--v8-pool-size=0',
+    '--single-threaded-gc',
+    '--max-semi-space-size=2',
+    join(image.dir, 'cell.js'),
+    image.dir,
+    String(memoryMb),
+  ]
+  const prefix = containmentPrefix(containment, userId)
+  const line = [...prefix, ...node]
+  return { command: line[0] as string, args: line.slice(1) }
+}
+
+/** unshare replaces itself with Node, so the pid is the cell's. */
+function containmentPrefix({ network, userId: own }: Containment, userId: number): string[] {
+  const isRoot = process.getuid?.() === 0
+  if (network === 'none' && own === 'same') return []
+  if (!isRoot) return network === 'namespace' ? ['unshare', '--user', '--net', '--'] : []
+  return [
+    'unshare',
+    ...(network === 'namespace' ? ['--net', '--ipc'] : []),
+    ...(own === 'own' ? [`--setgid=${userId}`, `--setuid=${userId}`] : []),
+    '--',
+  ]
+}
+
+/** Tries the layers from the strongest down and keeps what lets a cell program start. */
+export function probeContainment(image: CellImage): Containment {
+  const candidates: Containment[] = [
+    { network: 'namespace', userId: 'own' },
+    { network: 'namespace', userId: 'same' },
+    { network: 'none', userId: 'own' },
+  ]
+  for (const candidate of candidates) {
+    const [command, ...args] = [
+      ...containmentPrefix(candidate, FIRST_USER_ID),
+      process.execPath,
+      '--permission',
+      `--allow-fs-read=${image.dir}`,
+      '-p',
+      `fs.readFileSync(${JSON.stringify(join(image.dir, 'cell.js'))}).length > 0`,
+    ]
+    const isRootOnly = candidate.userId === 'own' && process.getuid?.() !== 0
+    if (command === undefined || isRootOnly) continue
+    const { status } = spawnSync(command, args, { env: {}, stdio: 'ignore', timeout: 10_000 })
+    if (status === 0) return candidate
+  }
+  return { network: 'none', userId: 'same' }
+}

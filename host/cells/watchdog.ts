@@ -1,0 +1,105 @@
+/**
+ * The limit that holds for certain: a stopwatch on the batch that each cell has taken and not answered, read
+ * against the process's own CPU time, and its resident memory. It costs nothing a turn: it only looks at cells that
+ * still work on the batch they worked on at the look before.
+ */
+import type { Cell, CellEnd } from './cell.ts'
+import { readProcessStats, type ProcessStats } from './process-stats.ts'
+
+export interface Watchdog {
+  /** A batch has gone to this cell. */
+  watch(cell: Cell): void
+  close(): void
+}
+
+export interface WatchdogOptions {
+  /** Resident memory that a cell may have (bytes), by what lives in it. */
+  readonly residentLimitBytes: (cell: Cell) => number
+  /** Called when a cell has worked for long; the scheduler may be told to prefer others. */
+  readonly onLong?: (cell: Cell) => void
+  readonly readStats?: (pid: number) => ProcessStats | undefined
+}
+
+interface Watch {
+  batch: number
+  cpuMs: number
+  lastCpuMs: number
+  /** Looks in a row at which the cell neither ran nor wanted to. */
+  still: number
+}
+
+const LOOK_MS = 10
+/** Room for the engine's own timer to end the turn politely. */
+const GRACE = 1.6
+const GRACE_MS = 60
+/** A cell that owes an answer and does not run for so long is stopped or blocked. */
+const STUCK_MS = 3_000
+
+export function createWatchdog(options: WatchdogOptions): Watchdog {
+  const readStats = options.readStats ?? readProcessStats
+  const watches = new Map<Cell, Watch>()
+  let timer: NodeJS.Timeout | undefined
+  let idleLooks = 0
+
+  const look = (): void => {
+    let busy = 0
+    for (const [cell, watch] of watches) {
+      if (!cell.alive) watches.delete(cell)
+      else if (cell.outstanding === 0) watch.batch = 0
+      else {
+        busy++
+        lookAt(cell, watch)
+      }
+    }
+    idleLooks = busy === 0 ? idleLooks + 1 : 0
+    if (idleLooks > 100) stop()
+  }
+
+  const lookAt = (cell: Cell, watch: Watch): void => {
+    if (watch.batch !== cell.outstanding) {
+      watch.batch = cell.outstanding
+      watch.cpuMs = -1
+      return
+    }
+    const stats = readStats(cell.pid)
+    if (stats === undefined) return
+    if (watch.cpuMs < 0) {
+      watch.cpuMs = stats.cpuMs
+      watch.lastCpuMs = stats.cpuMs
+      watch.still = 0
+      return
+    }
+    const usedMs = stats.cpuMs - watch.cpuMs
+    const end = (reason: CellEnd, message: string): void => {
+      watches.delete(cell)
+      cell.kill(reason, message)
+    }
+    if (stats.residentBytes > options.residentLimitBytes(cell)) {
+      return end('exceeded-memory', `The cell had ${stats.residentBytes >> 20} MiB resident`)
+    }
+    if (usedMs > cell.outstandingBudgetMs * GRACE + GRACE_MS) {
+      return end('exceeded-cpu', `A batch used ${Math.round(usedMs)} ms of CPU time`)
+    }
+    watch.still = stats.cpuMs === watch.lastCpuMs && stats.state !== 'R' ? watch.still + 1 : 0
+    watch.lastCpuMs = stats.cpuMs
+    if (watch.still * LOOK_MS > STUCK_MS) return end('stuck', 'The cell owes an answer and does not run')
+    if (usedMs > 2 * LOOK_MS) options.onLong?.(cell)
+  }
+
+  const stop = (): void => {
+    clearInterval(timer)
+    timer = undefined
+    idleLooks = 0
+  }
+
+  return {
+    watch(cell) {
+      if (!watches.has(cell)) watches.set(cell, { batch: 0, cpuMs: -1, lastCpuMs: 0, still: 0 })
+      timer ??= setInterval(look, LOOK_MS).unref()
+    },
+    close() {
+      stop()
+      watches.clear()
+    },
+  }
+}

@@ -1,0 +1,80 @@
+/** `vela start`: a host until it is told to stop. The first line of --json is the promise that it serves. */
+import type { Command } from 'commander'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Config } from '../../core/config.ts'
+import { command } from '../api.ts'
+import { deployExamples, type Example } from '../examples.ts'
+import { configure, createHost } from '../host-port.ts'
+import { createOutput } from '../output.ts'
+import { runUntilStopped } from '../run-host.ts'
+import { parsePort } from '../target.ts'
+import { jsonLine, printable, styled } from '../text.ts'
+
+interface StartFlags {
+  readonly config?: string
+  readonly host?: string
+  readonly port?: number
+  readonly adminHost?: string
+  readonly adminPort?: number
+  readonly data?: string
+  readonly record?: string
+  readonly logLevel?: string
+  readonly examples?: true
+  readonly json?: true
+}
+
+export function startCommand(): Command {
+  return command('start', 'start a host')
+    .option('--config <file>', 'configuration (VELA_CONFIG, ./vela.config.jsonc)')
+    .option('--host <host>', 'address the gateway listens on (127.0.0.1)')
+    .option('--port <port>', 'port of the gateway, 0 for any free one (8787)', parsePort)
+    .option('--admin-host <host>', 'address the control API listens on (127.0.0.1)')
+    .option('--admin-port <port>', 'port of the control API, 0 for any free one (8788)', parsePort)
+    .option('--data <dir>', 'data directory (.vela); none keeps everything in memory')
+    .option('--record <dir>', 'record what cells are given, for `vela replay`')
+    .option('--log-level <level>', 'debug, info, warn, error or silent (info)')
+    .option('--examples', 'deploy the examples of this project under tenant demo')
+    .action(start)
+}
+
+async function start(flags: StartFlags): Promise<void> {
+  const { config: file, examples, json, ...configFlags } = flags
+  const output = createOutput(json === true)
+  const config = keepStdoutClean(await configure({ file, env: process.env, flags: configFlags }))
+  const tokenFile = config.data === null ? undefined : join(config.data, 'admin-token')
+  const isNew = tokenFile !== undefined && !existsSync(tokenFile) && !process.env['VELA_ADMIN_TOKEN']
+  const runtime = await createHost(config)
+  await runUntilStopped(runtime, output, async (urls) => {
+    const deployed = examples === true ? await deployExamples(runtime, output) : []
+    const ready = { event: 'ready', ...urls, pid: process.pid }
+    if (output.json) output.line(jsonLine(examples === true ? { ...ready, examples: deployed } : ready))
+    else output.line(banner(urls, deployed, isNew ? tokenFile : undefined))
+  })
+}
+
+/** The first line of stdout is ours: a log that was sent there goes to stderr. */
+function keepStdoutClean(config: Config): Config {
+  if (config.log.destination !== 'stdout') return config
+  return { ...config, log: { ...config.log, destination: 'stderr' } }
+}
+
+function banner(
+  urls: { readonly gateway: string; readonly admin: string },
+  examples: readonly Example[],
+  tokenFile: string | undefined,
+): string {
+  const lines = [
+    '',
+    `  ${styled('bold', 'Vela')} serves`,
+    `  gateway  ${styled('cyan', urls.gateway)}`,
+    `  admin    ${styled('cyan', urls.admin)}`,
+  ]
+  if (tokenFile !== undefined && existsSync(tokenFile)) {
+    lines.push(`  token    ${printable(readFileSync(tokenFile, 'utf8').trim())}`)
+    lines.push(styled('dim', `           shown this once, kept in ${tokenFile}; commands run here find it`))
+  }
+  lines.push('', examples.length > 0 ? '  try' : '  next: vela init my-service && vela deploy my-service')
+  for (const example of examples) lines.push(`    curl ${printable(example.url)}`)
+  return `${lines.join('\n')}\n`
+}

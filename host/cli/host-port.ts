@@ -1,0 +1,40 @@
+/**
+ * The one place where the command line reaches the rest of the host in process. Imports are dynamic, so that
+ * `vela list` does not load an engine, and behind types that say what the commands need and no more.
+ */
+import type { BundledService } from '../bundle/bundler.ts'
+import type { Config, LoadConfigOptions } from '../core/config.ts'
+import type { Control } from '../core/control.ts'
+
+export type { BundledService } from '../bundle/bundler.ts'
+
+/** What `start` and `dev` need of the Runtime. */
+export interface HostRuntime extends Control {
+  start(): Promise<{ readonly gateway: string; readonly admin: string }>
+  stop(): Promise<void>
+}
+
+export async function configure(options: LoadConfigOptions): Promise<Config> {
+  const { loadConfig } = await import('../core/config.ts')
+  return loadConfig(options)
+}
+
+export async function bundle(path: string, name?: string): Promise<BundledService> {
+  const { bundleService } = await import('../bundle/bundler.ts')
+  return bundleService(path, name === undefined ? {} : { name })
+}
+
+export async function versionOf(service: BundledService): Promise<string> {
+  const { versionOf } = await import('../registry/version.ts')
+  return versionOf(service.bundle, service.manifest)
+}
+
+export async function createHost(config: Config): Promise<HostRuntime> {
+  const { Runtime } = await import('../core/runtime.ts')
+  return Runtime.create(config)
+}
+
+export async function replay(file: string): Promise<unknown> {
+  const module = await import('../core/replay.ts')
+  return module.replay(file)
+}

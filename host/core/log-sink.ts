@@ -1,0 +1,113 @@
+/**
+ * Where log lines go: gathered in one string, handed to pino's asynchronous destination in large chunks, on disk
+ * within a second and at exit. Handing over line by line would cost ten times as much, for the destination
+ * measures its whole buffer on each write. A slow reader costs lines, never memory.
+ */
+import { mkdirSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { destination as openDestination } from 'pino'
+import { VelaError } from './errors.ts'
+
+export interface LogSink {
+  /** One or more whole lines. */
+  write(lines: string): void
+  droppedLines(): number
+  flush(): void
+  close(): Promise<void>
+}
+
+const CHUNK_LENGTH = 32 * 1024
+const MAX_BUFFERED_BYTES = 16 * 1024 * 1024
+const HAND_OVER_MS = 250
+
+/** `name` is `stdout`, `stderr` or the path of a file, which is appended to. */
+export function openLogSink(name: string): LogSink {
+  const descriptor = name === 'stdout' ? 1 : name === 'stderr' ? 2 : undefined
+  const stream = openDestination({
+    dest: descriptor ?? openFile(name),
+    sync: false,
+    minLength: 0,
+    maxWrite: 4 * CHUNK_LENGTH,
+    maxLength: MAX_BUFFERED_BYTES,
+  })
+  let pending = ''
+  let timer: NodeJS.Timeout | undefined
+  let dropped = 0
+  let open = true
+
+  const handOver = (): void => {
+    clearTimeout(timer)
+    timer = undefined
+    const chunk = pending
+    pending = ''
+    if (chunk === '') return
+    try {
+      stream.write(chunk)
+    } catch {
+      // Closed by pino at the end of the process.
+      dropped += countLines(chunk)
+    }
+  }
+  const flush = (): void => {
+    handOver()
+    try {
+      stream.flushSync()
+    } catch {
+      // Closed, or the descriptor is blocked: what is buffered goes out with the next write.
+    }
+  }
+  stream.on('drop', (chunk: string) => (dropped += countLines(chunk)))
+  // A log that cannot be written (disk full, file gone) must not take the host down; the counter tells.
+  stream.on('error', () => (dropped += 1))
+  // Before pino's own hooks, which write what the destination has and then close it.
+  process.prependListener('beforeExit', handOver)
+  process.prependListener('exit', flush)
+
+  return {
+    write(lines) {
+      if (!open) {
+        dropped += countLines(lines)
+        return
+      }
+      pending += lines
+      if (pending.length >= CHUNK_LENGTH) handOver()
+      else timer ??= setTimeout(handOver, HAND_OVER_MS).unref()
+    },
+    droppedLines: () => dropped,
+    flush,
+    close() {
+      if (!open) return Promise.resolve()
+      open = false
+      handOver()
+      process.removeListener('beforeExit', handOver)
+      process.removeListener('exit', flush)
+      return new Promise((resolve) => {
+        stream.once('error', () => resolve())
+        if (descriptor === undefined) {
+          stream.once('close', () => resolve())
+          stream.end()
+        } else {
+          // The standard streams stay open for whoever else writes there.
+          stream.flush(() => resolve())
+        }
+      })
+    },
+  }
+}
+
+/** Opened at once: a host that fails in its first moments must still be able to say why. */
+function openFile(path: string): number {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    return openSync(path, 'a', 0o600)
+  } catch (error) {
+    const message = `log.destination is ${JSON.stringify(path)}, which cannot be opened for writing`
+    throw new VelaError('VELA_CONFIG_INVALID', message, { cause: error, details: { key: 'log.destination' } })
+  }
+}
+
+function countLines(chunk: string): number {
+  let lines = 0
+  for (let at = chunk.indexOf('\n'); at >= 0; at = chunk.indexOf('\n', at + 1)) lines += 1
+  return lines
+}

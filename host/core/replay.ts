@@ -1,0 +1,3 @@
+export async function replay(_file: string): Promise<unknown> {
+  await Promise.reject(new Error('soon'))
+}

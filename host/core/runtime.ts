@@ -1,0 +1,250 @@
+/**
+ * The runtime: the composition root that knows every part of a host and joins them. It is the only file that does;
+ * parts get what they need from here as narrow functions.
+ */
+import { bundleService } from '../bundle/bundler.ts'
+import { ensureFirstToken } from '../admin/first-token.ts'
+import { createAdminServer } from '../admin/server.ts'
+import { createGateway, type Gateway } from '../http/gateway.ts'
+import type { Middleware } from '../http/middleware.ts'
+import { openRegistry } from '../registry/registry.ts'
+import type { Bundle, Deployment, JsonValue, Registry, ServiceRecord } from '../registry/types.ts'
+import { createServices, type Services } from '../services/services.ts'
+import { createCellPool, type CellPool } from '../cells/cell-pool.ts'
+import { parseConfig, type Config, type ConfigInput } from './config.ts'
+import type { Control, DeployRequest, DeployResult, DoctorCheck, LogEntry, ServiceStatus } from './control.ts'
+import { runDoctor } from './doctor.ts'
+import { componentOf, instantiate, type HostServiceOptions, type HostServiceProvider } from './host-services.ts'
+import { createLifecycle, type Lifecycle } from './lifecycle.ts'
+import { createLog, type Log } from './log.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+
+export interface RuntimeUrls {
+  readonly gateway: string
+  readonly admin: string
+}
+
+/** A folder with a manifest, or one .ts or .js file. */
+export interface DeployPath {
+  readonly tenant: string
+  readonly path: string
+  readonly name?: string
+}
+
+interface Parts {
+  readonly config: Config
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly registry: Registry
+  readonly cells: CellPool
+  readonly services: Services
+  readonly lifecycle: Lifecycle
+  readonly gateway: Gateway
+  readonly middleware: Middleware[]
+}
+
+const HOOK_TIMEOUT_MS = 30_000
+
+export class Runtime implements Control {
+  readonly #parts: Parts
+  readonly #hostServices = new Map<string, object>()
+  #gateway = ''
+  #admin = ''
+
+  private constructor(parts: Parts) {
+    this.#parts = parts
+    this.#addComponents()
+  }
+
+  /** Opens the store and starts spare cells; serves nothing yet. `deploy` and `invoke` work from here on. */
+  static async create(input: ConfigInput = {}): Promise<Runtime> {
+    const config = parseConfig(input)
+    const log = createLog(config.log)
+    const metrics = createMetrics()
+    const registry = await openRegistry({
+      ...(config.data === null ? {} : { dataDir: config.data }),
+      onLog: (level, message) => log[level]('store', { message }),
+    })
+    try {
+      await ensureFirstToken(registry, config.data, process.env['VELA_ADMIN_TOKEN'])
+      const cells = await createCellPool({ config, log, metrics })
+      const services = await createServices({ config, registry, cells, log, metrics })
+      const lifecycle = createLifecycle({ log }, { hookTimeoutMs: Math.max(HOOK_TIMEOUT_MS, config.drainMs * 2) })
+      const middleware: Middleware[] = []
+      const gateway = createGateway(
+        {
+          router: () => services.router,
+          middleware: () => middleware,
+          access: (record) => log.access(record),
+          refused: (code) => metrics.refused(code),
+        },
+        config.gateway,
+      )
+      return new Runtime({ config, log, metrics, registry, cells, services, lifecycle, gateway, middleware })
+    } catch (thrown) {
+      await registry.close()
+      await log.close()
+      throw thrown
+    }
+  }
+
+  get registry(): Registry {
+    return this.#parts.registry
+  }
+
+  /** Trusted host code with lifecycle hooks; before `start`. Resolves to the service. */
+  async registerService(name: string, provider: HostServiceProvider, options: HostServiceOptions = {}): Promise<object> {
+    const instance = await instantiate(provider)
+    this.#parts.lifecycle.add(componentOf(name, instance, options))
+    this.#hostServices.set(name, instance)
+    return instance
+  }
+
+  /** Around the dispatch of every request that matched a service; in the order of the calls. */
+  use(middleware: Middleware): this {
+    this.#parts.middleware.push(middleware)
+    return this
+  }
+
+  /** Runs the lifecycle up to ready: host services, services, control API, gateway. */
+  async start(): Promise<RuntimeUrls> {
+    try {
+      await this.#parts.lifecycle.start()
+    } catch (thrown) {
+      await this.#close()
+      throw thrown
+    }
+    return { gateway: this.#gateway, admin: this.#admin }
+  }
+
+  /** Drains and stops everything; idempotent. */
+  async stop(): Promise<void> {
+    try {
+      await this.#parts.lifecycle.stop()
+    } finally {
+      await this.#close()
+    }
+  }
+
+  async deploy(request: DeployRequest | DeployPath): Promise<DeployResult> {
+    const { services, metrics, registry } = this.#parts
+    if (!('path' in request)) return await services.deploy(request, this.#gatewayUrl())
+    try {
+      const { manifest, bundle } = await bundleService(request.path, request.name === undefined ? {} : { name: request.name })
+      // Code that embeds the runtime is the operator: its tenants need not be made first.
+      if ((await registry.getTenant(request.tenant)) === undefined) await registry.createTenant(request.tenant)
+      return await services.deploy({ tenant: request.tenant, manifest, bundle }, this.#gatewayUrl())
+    } catch (thrown) {
+      metrics.deployed('refused')
+      throw thrown
+    }
+  }
+
+  rollback(tenant: string, service: string, version?: string): Promise<ServiceRecord> {
+    return this.#parts.services.rollback(tenant, service, version)
+  }
+
+  deleteService(tenant: string, service: string): Promise<void> {
+    return this.#parts.services.deleteService(tenant, service)
+  }
+
+  deleteTenant(tenant: string, force = false): Promise<void> {
+    return this.#parts.services.deleteTenant(tenant, force)
+  }
+
+  async services(tenant?: string): Promise<ServiceStatus[]> {
+    return this.#parts.services.list(this.#gatewayUrl(), tenant)
+  }
+
+  async versions(tenant: string, service: string): Promise<Deployment[]> {
+    return await this.#parts.registry.listVersions(tenant, service)
+  }
+
+  async bundle(tenant: string, service: string, version: string): Promise<Bundle | undefined> {
+    return await this.#parts.registry.getBundle(tenant, service, version)
+  }
+
+  putSecret(tenant: string, service: string, key: string, value: string): Promise<void> {
+    return this.#parts.services.putSecret(tenant, service, key, value)
+  }
+
+  deleteSecret(tenant: string, service: string, key: string): Promise<void> {
+    return this.#parts.services.deleteSecret(tenant, service, key)
+  }
+
+  /** Calls an exported method of a deployed service. Arguments and result are JSON. */
+  invoke(target: `${string}/${string}`, method: string, args: readonly JsonValue[] = []): Promise<JsonValue | undefined> {
+    return this.#parts.services.invoke(target, method, args)
+  }
+
+  tail(tenant: string, service: string, listener: (entry: LogEntry) => void): () => void {
+    return this.#parts.services.tail(tenant, service, listener)
+  }
+
+  doctor(): Promise<DoctorCheck[]> {
+    return runDoctor(this.#parts.config, this.#parts.cells)
+  }
+
+  metrics(): Promise<string> {
+    return this.#parts.metrics.render()
+  }
+
+  health(): { status: 'ok' | 'starting' | 'draining'; services: number; cells: number } {
+    const { lifecycle, services, cells } = this.#parts
+    const { state } = lifecycle
+    const status = state === 'ready' ? 'ok' : state === 'new' || state === 'starting' ? 'starting' : 'draining'
+    return { status, services: services.size, cells: cells.supervisor.count().assigned }
+  }
+
+  #gatewayUrl(): string {
+    return this.#gateway
+  }
+
+  #addComponents(): void {
+    const { config, lifecycle, gateway, services, cells, metrics, log } = this.#parts
+    const admin = createAdminServer({ control: this, log }, config.admin)
+    metrics.observe({
+      ...services.gauges(),
+      connections: () => gateway.connections(),
+      cells: () => ({ ...cells.supervisor.count() }),
+      hostLogDropped: () => log.droppedLines(),
+    })
+    lifecycle.add({ name: 'vela:cells', onStart: () => cells.supervisor.prepare(), onStop: () => cells.close() })
+    lifecycle.add({
+      name: 'vela:services',
+      dependsOn: ['vela:cells'],
+      onStart: () => services.startTicking(),
+      onDrain: () => services.drain(config.drainMs),
+      onStop: () => services.close(),
+    })
+    lifecycle.add({
+      name: 'vela:admin',
+      dependsOn: ['vela:services'],
+      onReady: async () => {
+        this.#admin = await admin.listen()
+      },
+      onStop: () => admin.close(),
+    })
+    lifecycle.add({
+      name: 'vela:gateway',
+      dependsOn: ['vela:services'],
+      onReady: async () => {
+        this.#gateway = await gateway.listen()
+      },
+      onDrain: () => gateway.drain(config.drainMs),
+      onStop: () => gateway.close(),
+    })
+  }
+
+  #closed = false
+  async #close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    const { cells, registry, log, services } = this.#parts
+    services.close()
+    await cells.close()
+    await registry.close()
+    await log.close()
+  }
+}
+

@@ -1,0 +1,215 @@
+/**
+ * The public HTTP side: from the socket to a call and back. Everything up to the call's queue is synchronous, in the tick
+ * that parsed the request; node:http does the parsing, strictly.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Call, GuestError } from '../cells/call.ts'
+import type { GatewayConfig } from '../core/config.ts'
+import { VelaError, type ErrorCode } from '../core/errors.ts'
+import type { AccessRecord } from '../core/log.ts'
+import { HttpCall, type HttpEnd } from './http-call.ts'
+import { runMiddleware, type Middleware } from './middleware.ts'
+import { NO_BODY, STREAMED_BODY, gatherBody, isInline } from './request-body.ts'
+import { hostOf, readHead } from './request-head.ts'
+import { rawProblem, sendProblem } from './respond.ts'
+import type { Router } from './router.ts'
+
+/** Where matched requests go. */
+export interface GatewayTarget {
+  readonly tenant: string
+  readonly service: string
+  readonly requestBodyBytes: number
+  readonly responseBodyBytes: number
+  dispatch(call: Call): void
+  threw(error: GuestError, requestId: string): void
+  /** `outcome` is 'ok' or an error code. */
+  settled(outcome: string, durationMs: number): void
+}
+
+export interface GatewayDeps {
+  readonly router: () => Router<GatewayTarget>
+  readonly middleware: () => readonly Middleware[]
+  readonly access: (record: AccessRecord) => void
+  /** A request that never reached a service. */
+  readonly refused: (code: ErrorCode) => void
+}
+
+export interface Gateway {
+  /** Resolves to the URL; rejects with VELA_HOST_PORT_TAKEN. */
+  listen(): Promise<string>
+  /** No new connections; responses say `connection: close`; resolves when none is left or `deadlineMs` has passed. */
+  drain(deadlineMs: number): Promise<void>
+  close(): Promise<void>
+  connections(): number
+}
+
+export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway {
+  const requestIds = createRequestIds()
+  const sockets = new Set<Socket>()
+  let draining = false
+
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    const startedMs = performance.now()
+    const remote = request.socket.remoteAddress ?? ''
+    const head = readHead(request, config.trustProxy, remote)
+    const requestId = head.clientRequestId === '' ? requestIds() : head.clientRequestId
+    if (draining) response.shouldKeepAlive = false
+    const refuse = (code: ErrorCode, detail: string): void => {
+      const close = !request.complete && head.bodyBytes !== 0
+      const bytes = sendProblem(response, code, requestId, { detail, close })
+      deps.refused(code)
+      finish(request, requestId, remote, startedMs, undefined, { status: response.statusCode, bytes, code })
+    }
+    const path = request.url ?? ''
+    if (head.authority === '') return refuse('VELA_GATEWAY_BAD_REQUEST', 'The Host header is missing or malformed')
+    if (!path.startsWith('/')) return refuse('VELA_GATEWAY_BAD_REQUEST', 'The request target must be a path')
+    const match = deps.router().match(hostOf(head.authority), path)
+    if (match === undefined) return refuse('VELA_ROUTE_NOT_FOUND', 'Nothing is deployed at this host and path')
+    const { target } = match
+    if (head.bodyBytes > target.requestBodyBytes) {
+      return refuse('VELA_GATEWAY_BODY_TOO_LARGE', `This service accepts at most ${target.requestBodyBytes} bytes`)
+    }
+    const call = new HttpCall({
+      request,
+      response,
+      requestId,
+      url: `http://${head.authority}${match.url}`,
+      headersJson: head.headersJson,
+      startedMs,
+      requestLimitBytes: target.requestBodyBytes,
+      responseLimitBytes: target.responseBodyBytes,
+      onEnd: (end) => finish(request, requestId, remote, startedMs, target, end),
+      onThrew: (error) => target.threw(error, requestId),
+    })
+    const dispatch = (): void => dispatchBody(request, response, head.bodyBytes, call, target)
+    const middleware = deps.middleware()
+    if (middleware.length === 0) return dispatch()
+    const { tenant, service } = target
+    runMiddleware(middleware, { request, response, requestId, tenant, service }, dispatch, (thrown) => {
+      call.failed('VELA_GATEWAY_INTERNAL', thrown instanceof Error ? thrown.message : '')
+    })
+  }
+
+  const finish = (
+    request: IncomingMessage,
+    requestId: string,
+    remote: string,
+    startedMs: number,
+    target: GatewayTarget | undefined,
+    { status, bytes, code }: HttpEnd,
+  ): void => {
+    const durationMs = performance.now() - startedMs
+    target?.settled(code ?? 'ok', durationMs)
+    if (!config.accessLog) return
+    const method = request.method ?? ''
+    const { tenant, service } = target ?? {}
+    deps.access({ requestId, method, path: request.url ?? '', status, durationMs, bytes, tenant, service, remote, code })
+  }
+
+  const server = createServer(
+    {
+      maxHeaderSize: config.headerBytes,
+      headersTimeout: config.headersTimeoutMs,
+      requestTimeout: config.requestTimeoutMs,
+      keepAliveTimeout: config.keepAliveTimeoutMs,
+      connectionsCheckingInterval: 1000,
+      noDelay: true,
+    },
+    handle,
+  )
+  server.maxConnections = config.maxConnections
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    // A request that is refused for its head must not be told to send its body.
+    request.once('resume', () => response.writeContinue())
+    handle(request, response)
+  })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    answerClientError(error, socket, requestIds(), deps.refused)
+  })
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+
+  return {
+    listen: () => listen(server, config),
+    async drain(deadlineMs) {
+      draining = true
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeIdleConnections()
+      const timer = setTimeout(() => server.closeAllConnections(), deadlineMs)
+      await closed
+      clearTimeout(timer)
+    },
+    async close() {
+      server.closeAllConnections()
+      await new Promise<void>((resolve) => server.close(() => resolve()))
+    },
+    connections: () => sockets.size,
+  }
+}
+
+function dispatchBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  bodyBytes: number,
+  call: HttpCall,
+  target: GatewayTarget,
+): void {
+  if (bodyBytes === 0) {
+    call.setBody(NO_BODY)
+    return target.dispatch(call)
+  }
+  if (!isInline(bodyBytes)) {
+    call.setBody(STREAMED_BODY)
+    return target.dispatch(call)
+  }
+  gatherBody(request, (body) => {
+    call.setBody(body)
+    if (!response.destroyed) target.dispatch(call)
+  })
+}
+
+async function listen(server: Server, config: GatewayConfig): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new VelaError('VELA_HOST_PORT_TAKEN', `The port ${config.port} is taken; choose another with --port or gateway.port, 0 for any free one`)
+          : new VelaError('VELA_CONFIG_INVALID', `The gateway cannot listen on ${config.host}:${config.port}: ${error.message}`),
+      )
+    })
+    server.listen(config.port, config.host, () => resolve())
+  })
+  const { address, family, port } = server.address() as AddressInfo
+  const any = address === '0.0.0.0' || address === '::'
+  return `http://${any ? 'localhost' : family === 'IPv6' ? `[${address}]` : address}:${port}`
+}
+
+/** What is no HTTP gets an answer in HTTP, as far as the socket still takes one. */
+function answerClientError(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  requestId: string,
+  refused: (code: ErrorCode) => void,
+): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) {
+    socket.destroy()
+    return
+  }
+  const code: ErrorCode =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? 'VELA_GATEWAY_HEADERS_TOO_LARGE'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? 'VELA_GATEWAY_TIMEOUT'
+        : 'VELA_GATEWAY_BAD_REQUEST'
+  refused(code)
+  socket.end(rawProblem(code, requestId))
+}
+
+function createRequestIds(): () => string {
+  const prefix = Math.floor(performance.timeOrigin).toString(36)
+  let count = 0
+  return () => `${prefix}-${(++count).toString(36)}`
+}

@@ -1,0 +1,188 @@
+/**
+ * A request at the gateway as a call of a guest, and the guest's response on its way to the client. The client's pace
+ * rules: a part of the response counts as taken when the socket has it, and only then may the guest send more.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { BODY, HANDLER, TO_GUEST } from '../../guest-sdk/kernel/messages.ts'
+import type { Call, GuestError, TurnLink } from '../cells/call.ts'
+import { ERRORS, type ErrorCode } from '../core/errors.ts'
+import { pumpBody, type BodyPump, type InlineBody } from './request-body.ts'
+import { sendProblem } from './respond.ts'
+import { hasNoBody, responseHeaders } from './response-head.ts'
+
+export interface HttpCallOptions {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly requestId: string
+  /** As the guest sees it. */
+  readonly url: string
+  readonly headersJson: string
+  readonly startedMs: number
+  readonly requestLimitBytes: number
+  readonly responseLimitBytes: number
+  /** The exchange is over; once. */
+  readonly onEnd: (end: HttpEnd) => void
+  readonly onThrew: (error: GuestError) => void
+}
+
+export interface HttpEnd {
+  readonly status: number
+  readonly bytes: number
+  readonly code?: ErrorCode
+}
+
+/** Parts are acknowledged to the guest in lots of this size. */
+const GRANT_BYTES = 65_536
+
+export class HttpCall implements Call {
+  readonly requestId: string
+  readonly startedMs: number
+  attempts = 0
+  body = ''
+  canceled = false
+  readonly #options: HttpCallOptions
+  #bodyKind: number = BODY.none
+  #link: TurnLink | undefined
+  #pump: BodyPump | undefined
+  #status = 0
+  #sentBytes = 0
+  #ungranted = 0
+  #draining = false
+  #ended = false
+
+  constructor(options: HttpCallOptions) {
+    this.#options = options
+    this.requestId = options.requestId
+    this.startedMs = options.startedMs
+    options.response.on('close', () => this.#closed())
+  }
+
+  setBody({ kind, text }: InlineBody): void {
+    this.#bodyKind = kind
+    this.body = text
+  }
+
+  encode(id: number): string {
+    const { request, url, headersJson } = this.#options
+    const head = `[${TO_GUEST.invoke},${id},${HANDLER.fetch},"${request.method}",${JSON.stringify(url)},`
+    return `${head}${headersJson},${this.#bodyKind},${this.body.length},"${this.requestId}"]`
+  }
+
+  attach(link: TurnLink): void {
+    this.#link = link
+    if (this.#bodyKind !== BODY.stream) return
+    const { request, requestLimitBytes } = this.#options
+    // A second attempt only follows an entry that had no effect, so nothing has been read yet.
+    this.#pump ??= pumpBody(request, {
+      limitBytes: requestLimitBytes,
+      send: (part, last) => this.#link?.sendBody(part, last),
+      onTooLarge: () => this.failed('VELA_GATEWAY_BODY_TOO_LARGE', `The body is over ${requestLimitBytes} bytes`),
+    })
+  }
+
+  wants(bytes: number): void {
+    this.#pump?.wants(bytes)
+  }
+
+  head(status: number, guestHeaders: readonly string[], kind: number, text: string): void {
+    if (this.#ended) return
+    const { request, response, requestId } = this.#options
+    this.#status = status
+    const headers = responseHeaders(guestHeaders, requestId)
+    if (kind === BODY.stream) {
+      response.writeHead(status, headers)
+      if (request.method === 'HEAD' || hasNoBody(status)) {
+        this.#link?.cancel('VELA_TURN_CANCELED')
+        this.#finish('')
+      } else response.flushHeaders()
+      return
+    }
+    const encoding = kind === BODY.bytes ? 'latin1' : 'utf8'
+    const length = kind === BODY.bytes ? text.length : Buffer.byteLength(text)
+    if (!hasNoBody(status)) headers.push('content-length', String(length))
+    response.writeHead(status, headers)
+    this.#sentBytes = length
+    this.#finish(hasNoBody(status) || request.method === 'HEAD' ? '' : text, encoding)
+  }
+
+  data(part: string | Buffer, kind: number): void {
+    if (this.#ended) return
+    const { response, responseLimitBytes } = this.#options
+    const encoding = kind === BODY.bytes ? 'latin1' : 'utf8'
+    const flowing = typeof part === 'string' ? response.write(part, encoding) : response.write(part)
+    const length = typeof part === 'string' && kind === BODY.text ? Buffer.byteLength(part) : part.length
+    this.#sentBytes += length
+    this.#ungranted += part.length
+    if (this.#sentBytes > responseLimitBytes * MAX_UTF8_FACTOR) return this.end(true)
+    if (flowing) this.#grant()
+    else if (!this.#draining) {
+      this.#draining = true
+      response.once('drain', () => {
+        this.#draining = false
+        this.#grant()
+      })
+    }
+  }
+
+  end(broken: boolean): void {
+    if (this.#ended) return
+    if (!broken) return this.#finish('')
+    this.#over({ status: this.#status, bytes: this.#sentBytes, code: 'VELA_GUEST_THREW' })
+    // The client must see that the response is not whole.
+    this.#options.response.destroy()
+  }
+
+  value(): void {
+    this.failed('VELA_GUEST_BAD_RESPONSE', 'The handler answered with a value')
+  }
+
+  threw(error: GuestError): void {
+    this.#options.onThrew(error)
+    const known = error.code === 'VELA_GUEST_BAD_RESPONSE'
+    this.failed(known ? 'VELA_GUEST_BAD_RESPONSE' : 'VELA_GUEST_THREW', '')
+  }
+
+  failed(code: ErrorCode, detail: string): void {
+    if (this.#ended) return
+    const { request, response, requestId } = this.#options
+    if (response.headersSent) {
+      this.#over({ status: this.#status, bytes: this.#sentBytes, code })
+      response.destroy()
+      return
+    }
+    const bytes = sendProblem(response, code, requestId, {
+      detail: detail === '' ? undefined : detail,
+      close: !request.complete,
+    })
+    this.#over({ status: ERRORS[code].status, bytes, code })
+  }
+
+  #grant(): void {
+    if (this.#ungranted < GRANT_BYTES || this.#draining) return
+    this.#link?.grant(this.#ungranted)
+    this.#ungranted = 0
+  }
+
+  #finish(text: string, encoding: BufferEncoding = 'utf8'): void {
+    this.#options.response.end(text, encoding)
+    this.#over({ status: this.#status, bytes: this.#sentBytes })
+    if (!this.#options.request.complete) this.#pump?.wants(0)
+  }
+
+  #over(end: HttpEnd): void {
+    this.#ended = true
+    this.canceled = true
+    this.#options.onEnd(end)
+  }
+
+  /** The client went away, or the response is complete. */
+  #closed(): void {
+    if (this.#ended) return
+    this.#over({ status: this.#status === 0 ? 499 : this.#status, bytes: this.#sentBytes, code: 'VELA_TURN_CANCELED' })
+    this.#link?.cancel('VELA_TURN_CANCELED')
+  }
+}
+
+/** A guest counts characters; one of them is at most three bytes. */
+const MAX_UTF8_FACTOR = 3
+

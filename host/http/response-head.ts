@@ -1,0 +1,22 @@
+/**
+ * The headers of a response as they go out: framing and hop-by-hop headers belong to the host, so a guest cannot
+ * split a response or shape the connection.
+ */
+const OWNED: ReadonlySet<string> = new Set([
+  'connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'content-length', 'te', 'trailer', 'upgrade',
+  'x-request-id',
+])
+
+/** Flat list for `writeHead`; the guest's names and values have been checked when they were read. */
+export function responseHeaders(guest: readonly string[], requestId: string): string[] {
+  const headers: string[] = []
+  for (let at = 0; at < guest.length; at += 2) {
+    const name = guest[at] as string
+    if (!OWNED.has(name) && !OWNED.has(name.toLowerCase())) headers.push(name, guest[at + 1] as string)
+  }
+  headers.push('x-request-id', requestId)
+  return headers
+}
+
+/** Statuses that have no body by RFC 9110. */
+export const hasNoBody = (status: number): boolean => status === 204 || status === 205 || status === 304

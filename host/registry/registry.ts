@@ -1,0 +1,160 @@
+/**
+ * The registry as the rest of the host sees it: checks what it is given, then asks the store thread. Names that are not
+ * allowed are refused by every method; unknown ones are undefined where the result may be, and *_NOT_FOUND elsewhere.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { resolve } from 'node:path'
+import { VelaError } from '../core/errors.ts'
+import {
+  checkDeployment,
+  checkScopes,
+  checkSecretValue,
+  checkTenantLimits,
+  checkTokenText,
+  isTokenText,
+} from './check.ts'
+import { checkName } from './names.ts'
+import type { RegistryOperations } from './operations/table.ts'
+import { openStore } from './store/client.ts'
+import type { StoreClient } from './store/client.ts'
+import type { LogLevel } from './store/protocol.ts'
+import type { Registry } from './types.ts'
+import { isVersion } from './version.ts'
+
+const WEAK_TOKEN_LENGTH = 16
+
+export interface RegistryOptions {
+  /** Made if it does not exist. Left out: everything is kept in memory and gone at close(), and there is no lock. */
+  readonly dataDir?: string
+  /** Ceiling for the store's file; a write beyond it is refused with VELA_STORE_FULL. */
+  readonly maxStoreBytes?: number
+  onLog?(level: LogLevel, message: string): void
+}
+
+export async function openRegistry(options: RegistryOptions = {}): Promise<Registry> {
+  const { dataDir, maxStoreBytes } = options
+  const log = (level: LogLevel, message: string): void => options.onLog?.(level, message)
+  const store = await openStore<RegistryOperations>({
+    dataDir: dataDir === undefined ? null : resolve(dataDir),
+    maxStoreBytes: maxStoreBytes ?? null,
+    entry: storeThread(),
+    log,
+  })
+  return { ...catalog(store), ...secrets(store), ...tokens(store, log), close: () => store.close() }
+}
+
+// Type stripping does not run inside node_modules, so a published build is JavaScript all through.
+function storeThread(): URL {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  return new URL(`./store-thread.${extension}`, import.meta.url)
+}
+
+type Store = StoreClient<RegistryOperations>
+type SecretMethods = 'putSecret' | 'listSecrets' | 'deleteSecret' | 'readSecrets'
+type TokenMethods = 'createToken' | 'verifyToken' | 'listTokens' | 'deleteToken'
+
+function catalog(store: Store): Omit<Registry, SecretMethods | TokenMethods | 'close'> {
+  return {
+    async createTenant(name, limits = {}) {
+      return store.call('createTenant', checkName('tenant', name), checkTenantLimits(limits))
+    },
+    async getTenant(name) {
+      return store.call('getTenant', checkName('tenant', name))
+    },
+    async listTenants() {
+      return store.call('listTenants')
+    },
+    async deleteTenant(name, force = false) {
+      return store.call('deleteTenant', checkName('tenant', name), force)
+    },
+    async activate(deployment, bundle) {
+      const { source, sourceMap } = bundle
+      return store.call('activate', checkDeployment(deployment, bundle), { source, sourceMap })
+    },
+    async rollback(tenant, service, version) {
+      const place = checkPlace(tenant, service)
+      if (version !== undefined && !isVersion(version)) {
+        throw new VelaError(
+          'VELA_VERSION_NOT_FOUND',
+          'A version is 12 hexadecimal digits, as "vela versions" prints them.',
+        )
+      }
+      return store.call('rollback', ...place, version ?? null)
+    },
+    async deleteService(tenant, service) {
+      return store.call('deleteService', ...checkPlace(tenant, service))
+    },
+    async listServices(tenant) {
+      return store.call('listServices', tenant === undefined ? null : checkName('tenant', tenant))
+    },
+    async listVersions(tenant, service) {
+      return store.call('listVersions', ...checkPlace(tenant, service))
+    },
+    async getDeployment(tenant, service, version) {
+      const place = checkPlace(tenant, service)
+      return isVersion(version) ? store.call('getDeployment', ...place, version) : undefined
+    },
+    async getBundle(tenant, service, version) {
+      const place = checkPlace(tenant, service)
+      return isVersion(version) ? store.call('getBundle', ...place, version) : undefined
+    },
+  }
+}
+
+function secrets(store: Store): Pick<Registry, SecretMethods> {
+  return {
+    async putSecret(tenant, service, key, value) {
+      const place = checkPlace(tenant, service)
+      checkName('secret', key)
+      return store.call('putSecret', ...place, key, checkSecretValue(key, value))
+    },
+    async listSecrets(tenant, service) {
+      return store.call('listSecrets', ...checkPlace(tenant, service))
+    },
+    async deleteSecret(tenant, service, key) {
+      return store.call('deleteSecret', ...checkPlace(tenant, service), checkName('secret', key))
+    },
+    async readSecrets(tenant, service) {
+      return store.call('readSecrets', ...checkPlace(tenant, service))
+    },
+  }
+}
+
+function tokens(store: Store, log: (level: LogLevel, message: string) => void): Pick<Registry, TokenMethods> {
+  return {
+    async createToken(tenant, scopes, text) {
+      if (tenant !== null) checkName('tenant', tenant)
+      const token =
+        text === undefined ? `vela_${randomBytes(32).toString('base64url')}` : checkTokenText(text)
+      if (token.length < WEAK_TOKEN_LENGTH) {
+        log(
+          'warn',
+          `A token of ${token.length} characters can be guessed; use ${WEAK_TOKEN_LENGTH} or more random ones.`,
+        )
+      }
+      const id = `tok_${randomBytes(8).toString('hex')}`
+      return {
+        token,
+        record: await store.call('createToken', id, tenant, checkScopes(scopes), digest(token)),
+      }
+    },
+    async verifyToken(text) {
+      return isTokenText(text) ? store.call('findToken', digest(text)) : undefined
+    },
+    async listTokens(tenant) {
+      return store.call('listTokens', tenant === undefined ? null : checkName('tenant', tenant))
+    },
+    async deleteToken(id) {
+      return store.call('deleteToken', id)
+    },
+  }
+}
+
+function checkPlace(tenant: string, service: string): [tenant: string, service: string] {
+  return [checkName('tenant', tenant), checkName('service', service)]
+}
+
+// A token of 32 random bytes needs no salt and no slow hash.
+function digest(token: string): Uint8Array {
+  return createHash('sha256').update(token).digest()
+}

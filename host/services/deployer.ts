@@ -1,0 +1,198 @@
+/**
+ * Takes a new version from an upload to serving: check, start it for real beside the old one, store, switch. Until the
+ * switch the old version serves; whatever fails before it leaves no trace but the message.
+ */
+import { checkSource } from '../bundle/check-source.ts'
+import { createPlaceMapper } from '../bundle/source-map.ts'
+import type { DeployRequest } from '../core/control.ts'
+import { VelaError } from '../core/errors.ts'
+import { checkRoutes } from '../http/router.ts'
+import { checkName } from '../registry/names.ts'
+import type { Deployment, Manifest, Registry, ServiceRecord } from '../registry/types.ts'
+import { versionOf } from '../registry/version.ts'
+import { resolveLimits, type Limits } from '../../sandbox/protocol/limits.ts'
+import type { Catalog } from './catalog.ts'
+import type { ServiceVersion } from './version.ts'
+
+export interface DeployerDeps {
+  readonly registry: Registry
+  readonly catalog: Catalog
+  readonly limits: { readonly default: Limits; readonly maximum: Limits }
+  readonly createVersion: (deployment: Deployment, limits: Limits, source: DeployRequest['bundle'] | undefined) => ServiceVersion
+  /** The version serves from now on; the old one drains behind it. */
+  readonly install: (version: ServiceVersion, record: ServiceRecord) => void
+  readonly prepareCodeCache: (source: string) => Promise<void>
+}
+
+export interface Deployed {
+  readonly deployment: Deployment
+  readonly record: ServiceRecord
+}
+
+export interface Deployer {
+  deploy(request: DeployRequest): Promise<Deployed>
+  rollback(tenant: string, service: string, version?: string): Promise<ServiceRecord>
+  /** Loads the active version again (secrets have changed). */
+  reload(tenant: string, service: string): Promise<void>
+  limitsOf(tenant: string, manifest: Manifest): Promise<Limits>
+}
+
+export function createDeployer(deps: DeployerDeps): Deployer {
+  const { registry, catalog } = deps
+  const exclusive = createMutex()
+
+  const limitsOf = async (tenant: string, manifest: Manifest): Promise<Limits> => {
+    const record = await registry.getTenant(tenant)
+    if (record === undefined) {
+      throw new VelaError('VELA_TENANT_NOT_FOUND', `There is no tenant ${tenant}; create it with \`vela tenant create ${tenant}\``)
+    }
+    const maximum = resolveLimits(deps.limits.maximum, record.limits, deps.limits.maximum)
+    return resolveLimits(maximum, manifest.limits, record.limits, deps.limits.default)
+  }
+
+  const checkLimits = async (tenant: string, manifest: Manifest): Promise<Limits> => {
+    const limits = await limitsOf(tenant, manifest)
+    for (const [key, asked] of Object.entries(manifest.limits) as [keyof Limits, number][]) {
+      if (asked <= limits[key]) continue
+      throw new VelaError('VELA_DEPLOY_LIMIT_TOO_HIGH', `limits.${key} is ${asked}, but at most ${limits[key]} is allowed here`, {
+        details: { key: `limits.${key}`, value: asked, allowed: limits[key] },
+      })
+    }
+    return limits
+  }
+
+  const check = async ({ tenant, manifest, bundle }: DeployRequest): Promise<Limits> => {
+    checkName('tenant', tenant)
+    checkName('service', manifest.name)
+    checkSupported(manifest)
+    const limits = await checkLimits(tenant, manifest)
+    const sizeBytes = Buffer.byteLength(bundle.source)
+    if (sizeBytes > limits.bundleBytes) {
+      throw new VelaError('VELA_DEPLOY_TOO_LARGE', `The bundle has ${sizeBytes} bytes, but at most ${limits.bundleBytes} are allowed here`)
+    }
+    await checkSource(bundle.source, bundle.sourceMap)
+    const others = [...catalog.values()].map((other) => ({
+      tenant: other.tenant,
+      service: other.service,
+      routes: other.active.deployment.manifest.routes,
+    }))
+    checkRoutes({ tenant, service: manifest.name, routes: manifest.routes }, others)
+    return limits
+  }
+
+  /** Starts a version in its tenant's cell; what it throws carries the author's places. */
+  const start = async (version: ServiceVersion, request: DeployRequest): Promise<void> => {
+    try {
+      const { fetch, methods, start: hasStart } = await version.live.start()
+      if (fetch || methods.length > 0 || hasStart) return
+      throw new VelaError('VELA_DEPLOY_MISSING_EXPORT', 'The service exports neither a fetch handler nor a function; export default { fetch(request) { … } }')
+    } catch (thrown) {
+      await version.live.drain('refused', 0)
+      throw withPlaces(thrown, version, request)
+    }
+  }
+
+  const deploy = async (request: DeployRequest): Promise<Deployed> => {
+    const { tenant, manifest, bundle, onProgress } = request
+    onProgress?.('checking')
+    const limits = await check(request)
+    const draft: Deployment = {
+      tenant,
+      service: manifest.name,
+      version: versionOf(bundle, manifest),
+      manifest,
+      sizeBytes: Buffer.byteLength(bundle.source),
+      startupMs: 0,
+      createdAt: Date.now(),
+    }
+    onProgress?.('starting')
+    const startedMs = performance.now()
+    const version = deps.createVersion(draft, limits, bundle)
+    await start(version, request)
+    const deployment = { ...draft, startupMs: Math.round((performance.now() - startedMs) * 10) / 10 }
+    onProgress?.('storing')
+    let record: ServiceRecord
+    try {
+      record = await registry.activate(deployment, bundle)
+    } catch (thrown) {
+      await version.live.drain('refused', 0)
+      throw thrown
+    }
+    onProgress?.('switching')
+    deps.install(version, record)
+    void deps.prepareCodeCache(bundle.source)
+    return { deployment, record }
+  }
+
+  /** The stored active version, started and put in place of what runs. */
+  const restart = async (record: ServiceRecord): Promise<void> => {
+    const deployment = await registry.getDeployment(record.tenant, record.service, record.activeVersion)
+    if (deployment === undefined) throw new VelaError('VELA_VERSION_NOT_FOUND', `Version ${record.activeVersion} is not stored`)
+    const version = deps.createVersion(deployment, await limitsOf(record.tenant, deployment.manifest), undefined)
+    await version.live.start()
+    deps.install(version, record)
+  }
+
+  return {
+    limitsOf,
+    deploy: (request) => exclusive(`${request.tenant}/${request.manifest.name}`, () => deploy(request)),
+    rollback: (tenant, service, version) =>
+      exclusive(`${tenant}/${service}`, async () => {
+        const record = await registry.rollback(tenant, service, version)
+        await restart(record)
+        return record
+      }),
+    reload: (tenant, service) =>
+      exclusive(`${tenant}/${service}`, async () => {
+        const current = catalog.get(tenant, service)
+        if (current === undefined) return
+        const { version } = current.active.deployment
+        await restart({ tenant, service, activeVersion: version, updatedAt: current.updatedAt })
+      }),
+  }
+}
+
+function checkSupported(manifest: Manifest): void {
+  if (manifest.engine !== 'v8') {
+    throw new VelaError('VELA_DEPLOY_UNSUPPORTED', `This host does not have the engine ${manifest.engine}; use "engine": "v8"`)
+  }
+  const [capability] = Object.keys(manifest.capabilities)
+  if (capability !== undefined) {
+    throw new VelaError('VELA_DEPLOY_UNSUPPORTED', `This host does not have the capability ${capability}; remove it from the manifest`)
+  }
+}
+
+/** Puts the author's file, line and column into the message. */
+function withPlaces(thrown: unknown, version: ServiceVersion, { bundle }: DeployRequest): unknown {
+  if (!(thrown instanceof VelaError)) return thrown
+  const stack = thrown.details['stack']
+  const mapped = typeof stack === 'string' ? version.mapStack(stack) : undefined
+  const found = /service\.js:(\d+):(\d+)/.exec(typeof stack === 'string' ? stack : thrown.message)
+  if (found === null) return thrown
+  const place = createPlaceMapper(bundle.sourceMap)(Number(found[1]), Number(found[2])) ?? {
+    file: 'service.js',
+    line: Number(found[1]),
+    column: Number(found[2]),
+  }
+  const message = thrown.message.replace(/\s*\[service\.js:\d+:\d+\]/, '')
+  return new VelaError(thrown.code, `${place.file}:${place.line}:${place.column}: ${message}`, {
+    cause: thrown,
+    details: { ...place, ...(mapped === undefined ? {} : { stack: mapped }) },
+  })
+}
+
+/** Runs the work for one key one after the other. */
+function createMutex(): <Result>(key: string, work: () => Promise<Result>) => Promise<Result> {
+  const tails = new Map<string, Promise<unknown>>()
+  return async (key, work) => {
+    const before = tails.get(key) ?? Promise.resolve()
+    const result = before.then(work, work)
+    const tail = result.catch(() => undefined)
+    tails.set(key, tail)
+    try {
+      return await result
+    } finally {
+      if (tails.get(key) === tail) tails.delete(key)
+    }
+  }
+}

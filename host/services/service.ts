@@ -1,0 +1,81 @@
+/**
+ * A tenant's service in operation: the version that serves, those that drain, its log and its numbers. Switching
+ * versions is one assignment: a call goes to the old version or to the new one, and the old one finishes what it has.
+ */
+import type { Call, GuestError } from '../cells/call.ts'
+import type { ServiceMetrics } from '../core/metrics.ts'
+import type { GatewayTarget } from '../http/gateway.ts'
+import type { LogHub } from './log-hub.ts'
+import type { ServiceVersion } from './version.ts'
+
+export class Service implements GatewayTarget {
+  readonly tenant: string
+  readonly service: string
+  readonly hub: LogHub
+  readonly #metrics: ServiceMetrics
+  readonly #draining = new Set<ServiceVersion>()
+  #active: ServiceVersion
+  updatedAt: number
+
+  constructor(active: ServiceVersion, hub: LogHub, metrics: ServiceMetrics, updatedAt: number) {
+    this.tenant = active.deployment.tenant
+    this.service = active.deployment.service
+    this.hub = hub
+    this.#metrics = metrics
+    this.#active = active
+    this.updatedAt = updatedAt
+  }
+
+  get active(): ServiceVersion {
+    return this.#active
+  }
+  get requestBodyBytes(): number {
+    return this.#active.limits.requestBodyBytes
+  }
+  get responseBodyBytes(): number {
+    return this.#active.limits.responseBodyBytes
+  }
+  get inFlight(): number {
+    let sum = this.#active.live.inFlight
+    for (const { live } of this.#draining) sum += live.inFlight
+    return sum
+  }
+
+  dispatch(call: Call): void {
+    this.#active.live.dispatch(call)
+  }
+
+  threw(error: GuestError, requestId: string): void {
+    this.#active.threw(error, requestId)
+  }
+
+  settled(outcome: string, durationMs: number): void {
+    this.#metrics.settled(outcome, durationMs)
+  }
+
+  /** The new version serves from here on; resolves when the old one has drained. */
+  async switchTo(next: ServiceVersion, updatedAt: number, drainMs: number): Promise<void> {
+    const old = this.#active
+    this.#active = next
+    this.updatedAt = updatedAt
+    await this.#drain(old, 'replaced', drainMs)
+  }
+
+  async stop(reason: string, drainMs: number): Promise<void> {
+    await this.#drain(this.#active, reason, drainMs)
+  }
+
+  tick(nowMs: number): void {
+    this.#active.live.tick(nowMs)
+    for (const { live } of this.#draining) live.tick(nowMs)
+  }
+
+  async #drain(version: ServiceVersion, reason: string, drainMs: number): Promise<void> {
+    this.#draining.add(version)
+    try {
+      await version.live.drain(reason, drainMs)
+    } finally {
+      this.#draining.delete(version)
+    }
+  }
+}

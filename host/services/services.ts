@@ -1,0 +1,262 @@
+/**
+ * Everything that is deployed, as the control side and the gateway use it: joins registry, deployer, catalog and cells.
+ */
+import type { CellPool } from '../cells/cell-pool.ts'
+import type { Config } from '../core/config.ts'
+import type { DeployRequest, DeployResult, LogEntry, ServiceStatus } from '../core/control.ts'
+import { VelaError } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
+import type { MetricSources, Metrics } from '../core/metrics.ts'
+import type { Router } from '../http/router.ts'
+import type { Deployment, JsonValue, Registry, ServiceRecord } from '../registry/types.ts'
+import type { Limits } from '../../sandbox/protocol/limits.ts'
+import { createCatalog } from './catalog.ts'
+import { createCodeCaches } from './code-caches.ts'
+import { createDeployer } from './deployer.ts'
+import { createLogHub, type LogHub } from './log-hub.ts'
+import { createMethodCall } from './method-call.ts'
+import { Service } from './service.ts'
+import { createServiceVersion, type ServiceVersion } from './version.ts'
+
+export interface Services {
+  readonly router: Router<Service>
+  readonly size: number
+  deploy(request: DeployRequest, gatewayUrl: string): Promise<DeployResult>
+  rollback(tenant: string, service: string, version?: string): Promise<ServiceRecord>
+  deleteService(tenant: string, service: string): Promise<void>
+  deleteTenant(tenant: string, force: boolean): Promise<void>
+  list(gatewayUrl: string, tenant?: string): ServiceStatus[]
+  putSecret(tenant: string, service: string, key: string, value: string): Promise<void>
+  deleteSecret(tenant: string, service: string, key: string): Promise<void>
+  invoke(target: string, method: string, args: readonly JsonValue[]): Promise<JsonValue | undefined>
+  tail(tenant: string, service: string, listener: (entry: LogEntry) => void): () => void
+  gauges(): MetricSources
+  /** Deadlines, hibernation and CPU accounting, from now on. */
+  startTicking(): void
+  drain(deadlineMs: number): Promise<void>
+  close(): void
+}
+
+export interface ServicesDeps {
+  readonly config: Config
+  readonly registry: Registry
+  readonly cells: CellPool
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+const TICK_MS = 25
+const SLOW_TICK_MS = 1000
+
+export async function createServices(deps: ServicesDeps): Promise<Services> {
+  const { config, registry, cells, log, metrics } = deps
+  const { supervisor } = cells
+  const catalog = createCatalog()
+  const hubs = new Map<string, LogHub>()
+  const codeCaches = createCodeCaches((source) => supervisor.compile(source, 'service'))
+  let requests = 0
+  let ticker: NodeJS.Timeout | undefined
+  let slowTicker: NodeJS.Timeout | undefined
+
+  /** A log outlives the versions, and may be tailed before the first deploy. */
+  const hubOf = (tenant: string, service: string): LogHub => {
+    const key = `${tenant}/${service}`
+    let hub = hubs.get(key)
+    if (hub === undefined) {
+      const meter = metrics.service(tenant, service)
+      hub = createLogHub({
+        bytesPerSecond: () => (catalog.get(tenant, service)?.active.limits ?? config.limits.default).logBytesPerSecond,
+        write: ({ level, message, time: _time, ...fields }) => log[level]('guest', { ...fields, message }),
+        onDropped: (lines) => meter.logDropped(lines),
+      })
+      hubs.set(key, hub)
+    }
+    return hub
+  }
+
+  const createVersion = (deployment: Deployment, limits: Limits, bundle: DeployRequest['bundle'] | undefined): ServiceVersion => {
+    const { tenant, service, version } = deployment
+    return createServiceVersion({
+      deployment,
+      limits,
+      hub: hubOf(tenant, service),
+      codeCaches,
+      acquireCell: () => supervisor.acquire(tenant),
+      readBundle: () => bundle ?? readBundle(tenant, service, version),
+      readSecrets: () => registry.readSecrets(tenant, service),
+      onFault: (end) => metrics.cellRestarted(`isolate-${end.reason}`),
+    })
+  }
+
+  const readBundle = async (tenant: string, service: string, version: string): Promise<DeployRequest['bundle']> => {
+    const bundle = await registry.getBundle(tenant, service, version)
+    if (bundle === undefined) throw new VelaError('VELA_VERSION_NOT_FOUND', `The code of ${tenant}/${service} ${version} is not stored`)
+    return bundle
+  }
+
+  const install = (version: ServiceVersion, record: ServiceRecord): void => {
+    const { tenant, service } = record
+    const current = catalog.get(tenant, service)
+    if (current === undefined) {
+      const meter = metrics.service(tenant, service)
+      catalog.add(new Service(version, hubOf(tenant, service), meter, record.updatedAt))
+      return
+    }
+    void current.switchTo(version, record.updatedAt, config.drainMs)
+    catalog.refresh()
+  }
+
+  const deployer = createDeployer({
+    registry,
+    catalog,
+    limits: config.limits,
+    createVersion,
+    install,
+    prepareCodeCache: (source) => codeCaches.prepare(Buffer.from(source)),
+  })
+
+  for (const record of await registry.listServices()) {
+    const { tenant, service, activeVersion } = record
+    const deployment = await registry.getDeployment(tenant, service, activeVersion)
+    if (deployment === undefined) continue
+    install(createVersion(deployment, await deployer.limitsOf(tenant, deployment.manifest), undefined), record)
+  }
+
+  const find = (tenant: string, service: string): Service => {
+    const found = catalog.get(tenant, service)
+    if (found === undefined) throw new VelaError('VELA_SERVICE_NOT_FOUND', `There is no service ${tenant}/${service}`)
+    return found
+  }
+
+  const remove = async (service: Service): Promise<void> => {
+    catalog.remove(service)
+    metrics.forgetService(service.tenant, service.service)
+    hubs.delete(`${service.tenant}/${service.service}`)
+    await service.stop('deleted', config.drainMs)
+  }
+
+  const slowTick = (): void => {
+    const nowMs = performance.now()
+    for (const { active } of catalog.values()) {
+      if (nowMs - active.live.lastUsedMs > config.cells.isolateIdleMs) active.live.hibernate()
+    }
+    supervisor.tick(nowMs)
+    for (const [owner, micros] of supervisor.takeCpuMicros()) metrics.tenant(owner.replace(/^tenant:/, '')).addCpu(micros / 1000)
+  }
+
+  return {
+    get router() {
+      return catalog.router
+    },
+    get size() {
+      return catalog.size
+    },
+    async deploy(request, gatewayUrl) {
+      const { tenant, manifest } = request
+      try {
+        const { deployment } = await deployer.deploy(request)
+        metrics.deployed('ok')
+        log.info('deployed', { tenant, service: manifest.name, version: deployment.version })
+        return { ...pick(deployment), url: urlOf(gatewayUrl, tenant, manifest.name) }
+      } catch (thrown) {
+        metrics.deployed(thrown instanceof VelaError && thrown.status < 500 ? 'refused' : 'failed')
+        throw thrown
+      }
+    },
+    async rollback(tenant, service, version) {
+      find(tenant, service)
+      const record = await deployer.rollback(tenant, service, version)
+      log.info('rolled back', { tenant, service, version: record.activeVersion })
+      return record
+    },
+    async deleteService(tenant, service) {
+      const found = find(tenant, service)
+      await registry.deleteService(tenant, service)
+      await remove(found)
+    },
+    async deleteTenant(tenant, force) {
+      await registry.deleteTenant(tenant, force)
+      for (const service of [...catalog.values()]) if (service.tenant === tenant) await remove(service)
+      metrics.forgetTenant(tenant)
+    },
+    list: (gatewayUrl, tenant) =>
+      [...catalog.values()]
+        .filter((service) => tenant === undefined || service.tenant === tenant)
+        .map((service) => statusOf(service, gatewayUrl)),
+    async putSecret(tenant, service, key, value) {
+      await registry.putSecret(tenant, service, key, value)
+      await deployer.reload(tenant, service)
+    },
+    async deleteSecret(tenant, service, key) {
+      await registry.deleteSecret(tenant, service, key)
+      await deployer.reload(tenant, service)
+    },
+    async invoke(target, method, args) {
+      const slash = target.indexOf('/')
+      const service = find(target.slice(0, Math.max(0, slash)), target.slice(slash + 1))
+      const requestId = `call-${(++requests).toString(36)}`
+      const startedMs = performance.now()
+      const { call, result } = createMethodCall(method, args, requestId, (stack) => service.active.mapStack(stack))
+      service.dispatch(call)
+      try {
+        const value = await result
+        service.settled('ok', performance.now() - startedMs)
+        return value
+      } catch (thrown) {
+        service.settled(thrown instanceof VelaError ? thrown.code : 'VELA_GATEWAY_INTERNAL', performance.now() - startedMs)
+        throw thrown
+      }
+    },
+    tail: (tenant, service, listener) => hubOf(tenant, service).listen(listener),
+    gauges: () => ({
+      turnsInFlight: () => sum(catalog.values(), ({ inFlight }) => inFlight),
+      queueLength: () => sum(catalog.values(), ({ active }) => active.live.queueLength),
+      isolatesLoaded: () => sum(catalog.values(), ({ active }) => (active.live.state === 'loaded' ? 1 : 0)),
+    }),
+    startTicking() {
+      ticker = setInterval(() => {
+        const nowMs = performance.now()
+        for (const service of catalog.values()) service.tick(nowMs)
+      }, TICK_MS).unref()
+      slowTicker = setInterval(slowTick, SLOW_TICK_MS).unref()
+    },
+    async drain(deadlineMs) {
+      await Promise.all([...catalog.values()].map((service) => service.stop('shutdown', deadlineMs)))
+    },
+    close() {
+      clearInterval(ticker)
+      clearInterval(slowTicker)
+    },
+  }
+}
+
+const sum = <Item>(items: Iterable<Item>, count: (item: Item) => number): number => {
+  let total = 0
+  for (const item of items) total += count(item)
+  return total
+}
+
+const pick = ({ tenant, service, version, sizeBytes, startupMs }: Deployment): Omit<DeployResult, 'url'> => ({
+  tenant,
+  service,
+  version,
+  sizeBytes,
+  startupMs,
+})
+
+const urlOf = (gatewayUrl: string, tenant: string, service: string): string => `${gatewayUrl}/${tenant}/${service}/`
+
+function statusOf({ tenant, service, active, updatedAt, inFlight }: Service, gatewayUrl: string): ServiceStatus {
+  const { version, manifest } = active.deployment
+  return {
+    tenant,
+    service,
+    activeVersion: version,
+    updatedAt,
+    url: urlOf(gatewayUrl, tenant, service),
+    routes: manifest.routes,
+    engine: manifest.engine,
+    state: active.live.state,
+    inFlight,
+  }
+}

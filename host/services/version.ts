@@ -1,0 +1,143 @@
+/**
+ * One version of a service in operation: what its cells load, how it is called, and what its log lines mean. A service
+ * has one that serves and, for a while after a deploy, others that drain.
+ */
+import { randomBytes } from 'node:crypto'
+import { createStackMapper } from '../bundle/source-map.ts'
+import type { Cell, LoadPayload } from '../cells/cell.ts'
+import type { GuestError } from '../cells/call.ts'
+import { errorOf } from '../cells/guest-output.ts'
+import { createLiveDeployment, type LiveDeployment } from '../cells/live-deployment.ts'
+import type { ReplicaEnd } from '../cells/replica.ts'
+import { nowMs } from '../cells/cell.ts'
+import type { LogEntry } from '../core/control.ts'
+import type { Limits } from '../../sandbox/protocol/limits.ts'
+import type { Bundle, Deployment } from '../registry/types.ts'
+import type { CodeCaches } from './code-caches.ts'
+import type { LogHub } from './log-hub.ts'
+
+export interface ServiceVersion {
+  readonly deployment: Deployment
+  readonly limits: Limits
+  readonly live: LiveDeployment
+  /** Logs what a handler threw, with the author's places. */
+  threw(error: GuestError, requestId: string): void
+  /** A guest's stack with the author's places. */
+  mapStack(stack: string): string
+}
+
+export interface ServiceVersionDeps {
+  readonly deployment: Deployment
+  readonly limits: Limits
+  readonly hub: LogHub
+  readonly acquireCell: () => Promise<Cell> | Cell
+  readonly codeCaches: CodeCaches
+  readonly readBundle: () => Promise<Bundle> | Bundle
+  readonly readSecrets: () => Promise<Readonly<Record<string, string>>> | Readonly<Record<string, string>>
+  readonly onFault: (end: ReplicaEnd) => void
+}
+
+const LEVELS = ['debug', 'info', 'warn', 'error'] as const
+
+export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
+  const { deployment, limits, hub } = deps
+  const { tenant, service, version } = deployment
+  let source: Buffer | undefined
+  let mapper: (stack: string) => string = (stack) => stack
+
+  const entry = (fields: Omit<LogEntry, 'time' | 'tenant' | 'service' | 'version'>): LogEntry => ({
+    time: nowMs(),
+    tenant,
+    service,
+    version,
+    ...fields,
+  })
+
+  const prepare = async (): Promise<LoadPayload> => {
+    const [bundle, secrets] = await Promise.all([source === undefined ? deps.readBundle() : undefined, deps.readSecrets()])
+    if (bundle !== undefined) {
+      source = Buffer.from(bundle.source)
+      mapper = createStackMapper(bundle.sourceMap, 'service.js')
+    }
+    const loaded = source as Buffer
+    return { config: loadConfig(deployment, limits, secrets), source: loaded, codeCache: deps.codeCaches.get(loaded) }
+  }
+
+  const errorEntry = (error: GuestError, requestId: string, extra: Partial<LogEntry>): LogEntry =>
+    entry({
+      level: 'error',
+      source: 'runtime',
+      message: `${error.name}: ${error.message}`,
+      ...(error.stack === undefined ? {} : { stack: mapper(error.stack) }),
+      ...(requestId === '' ? {} : { requestId }),
+      ...extra,
+    })
+
+  const onLog = (level: number, text: string): void => {
+    const end = text.indexOf('\n')
+    const requestId = text.slice(0, Math.max(0, end))
+    const message = text.slice(end + 1)
+    if (message.startsWith('\u0000')) {
+      return hub.guest(errorEntry(parseError(message.slice(1)), requestId, { message: `Uncaught ${describe(message)}` }))
+    }
+    hub.guest(
+      entry({ level: LEVELS[level & 3] ?? 'info', source: 'guest', message, ...(requestId === '' ? {} : { requestId }) }),
+    )
+  }
+
+  const live = createLiveDeployment({
+    limits,
+    acquireCell: deps.acquireCell,
+    prepare,
+    onLog,
+    onFault: (end, pauseMs) => {
+      const paused = pauseMs > 0 ? `; paused for ${pauseMs / 1000} s` : ''
+      const stack = end.fault?.stack
+      hub.runtime(
+        entry({
+          level: end.guilty ? 'error' : 'warn',
+          source: 'runtime',
+          message: `The isolate ended (${end.reason}): ${end.message}${paused}`,
+          ...(stack === undefined ? {} : { stack: mapper(stack) }),
+        }),
+      )
+      deps.onFault(end)
+    },
+  })
+
+  return {
+    deployment,
+    limits,
+    live,
+    mapStack: (stack) => mapper(stack),
+    threw: (error, requestId) => hub.runtime(errorEntry(error, requestId, { code: error.code ?? 'VELA_GUEST_THREW' })),
+  }
+}
+
+/** The JSON of LoadFrameConfig; a fresh seed each time, so that no two loads draw the same numbers. */
+function loadConfig(deployment: Deployment, limits: Limits, secrets: Readonly<Record<string, string>>): string {
+  return JSON.stringify({
+    guest: {
+      nowMs: nowMs(),
+      seed: randomBytes(16).toString('hex'),
+      timers: limits.timers,
+      responseBodyBytes: limits.responseBodyBytes,
+      env: { ...deployment.manifest.vars, ...secrets },
+    },
+    memoryMb: limits.memoryMb,
+    startupMs: limits.startupMs,
+  })
+}
+
+function parseError(json: string): GuestError {
+  try {
+    return errorOf(JSON.parse(json))
+  } catch {
+    return { name: 'Error', message: 'unknown' }
+  }
+}
+
+const describe = (message: string): string => {
+  const { name, message: text } = parseError(message.slice(1))
+  return `${name}: ${text}`
+}

@@ -1,0 +1,57 @@
+/**
+ * A cell: the process that runs guests of one tenant. It is a loop: read a batch, run it, answer in one write. It
+ * has no event loop, no clock, no timers and no I/O but its link, so its frames determine what its guests do.
+ *
+ * Arguments: the directory with the kernel image, and the default memory limit (mebibytes).
+ */
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { createBatchRunner } from './batch.ts'
+import { createV8Engine } from './engine/v8.ts'
+import type { Ivm, KernelImage } from './engine/v8-isolate.ts'
+import { BATCH_FRAME_BYTES } from './protocol/batch-frame.ts'
+import { FROM_CELL, HEADER_BYTES, PROTOCOL_VERSION, TO_CELL } from './protocol/frame.ts'
+import { createFrameReader } from './protocol/frame-reader.ts'
+import { createFrameWriter } from './protocol/frame-writer.ts'
+import { createSeedStream } from './seed-stream.ts'
+import { createSyncLink } from './sync-link.ts'
+
+const LINK_DESCRIPTOR = 3
+
+export function runCell(imageDir: string, defaultMemoryMb: number): void {
+  process.env['TZ'] = 'UTC'
+  const writer = createFrameWriter()
+  const link = createSyncLink(LINK_DESCRIPTOR)
+  const ivm = createRequire(join(imageDir, 'cell.js'))(join(imageDir, 'isolated_vm.node')) as { ivm: Ivm }
+  const engine = createV8Engine({ ivm: ivm.ivm, kernel: readImage(imageDir), defaultMemoryMb })
+  const cpuMicros = (): number => {
+    const { user, system } = process.cpuUsage()
+    return user + system
+  }
+  const runner = createBatchRunner({ engine, writer, seeds: createSeedStream(), cpuMicros })
+  const reader = createFrameReader(TO_CELL)
+  let owed = 0
+
+  engine.warm()
+  writer.bytes(FROM_CELL.hello, 0, PROTOCOL_VERSION, 0, new Uint8Array(0))
+  for (;;) {
+    if (owed === 0 && writer.length > 0) link.write(writer.take())
+    const chunk = link.read()
+    if (chunk.length === 0) return
+    reader.push(chunk, (frame) => {
+      if (frame.kind === TO_CELL.batch) owed = BATCH_FRAME_BYTES + frame.b
+      runner.take(frame)
+      owed -= HEADER_BYTES + frame.payload.length
+      if (owed === 0) runner.finish()
+    })
+  }
+}
+
+function readImage(imageDir: string): KernelImage {
+  const image = JSON.parse(readFileSync(join(imageDir, 'kernel.json'), 'utf8')) as Omit<KernelImage, 'coreCache'>
+  const cache = readFileSync(join(imageDir, 'kernel.cache'))
+  return { ...image, coreCache: cache.length === 0 ? undefined : cache }
+}
+
+runCell(process.argv[2] as string, Number(process.argv[3]))

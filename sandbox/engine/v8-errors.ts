@@ -1,0 +1,64 @@
+/** Tells apart how an entry into an isolate failed, from what isolated-vm throws into the cell. */
+import type ivm from 'isolated-vm'
+import type { Fault } from '../protocol/frame.ts'
+
+const MAX_TEXT = 16_384
+
+/**
+ * isolated-vm's timer runs on the wall clock. It gets some room beyond the CPU budget; when it fires although
+ * the guest had less CPU time than its budget, the machine was busy and the guest is not to blame ('starved').
+ */
+export function wallMsOf(budgetMs: number): number {
+  return Math.ceil(budgetMs * 1.5) + 20
+}
+
+/** Carries a fault out of places that only an exception leaves, such as the engine's callbacks. */
+export class EngineFault extends Error {
+  readonly fault: Fault
+  constructor(fault: Fault) {
+    super(fault.message)
+    this.fault = fault
+  }
+}
+
+/** The fault that ended the isolate, or undefined when the guest merely threw. */
+export function faultOf(
+  isolate: ivm.Isolate,
+  thrown: unknown,
+  cpuBefore: bigint,
+  budgetMs: number,
+): Fault | undefined {
+  if (thrown instanceof EngineFault) return thrown.fault
+  const message = thrown instanceof Error ? thrown.message : ''
+  if (message === 'Script execution timed out.' && !isDisposed(isolate)) {
+    const usedMs = Number(isolate.cpuTime - cpuBefore) / 1e6
+    if (usedMs < budgetMs) return { reason: 'starved', message: 'The machine was too busy to give the turn its CPU time' }
+    return { reason: 'exceeded-cpu', message: `The turn used more than its ${budgetMs} ms of CPU time` }
+  }
+  if (isDisposed(isolate)) {
+    return { reason: 'exceeded-memory', message: 'The isolate ran out of memory' }
+  }
+  return undefined
+}
+
+const isDisposed = (isolate: ivm.Isolate): boolean => isolate.isDisposed
+
+export function describeError(thrown: unknown): { name: string; message: string; stack?: string } {
+  if (!(thrown instanceof Error)) return { name: 'Error', message: clip(`Thrown value is no Error: ${kindOf(thrown)}`) }
+  const stack = typeof thrown.stack === 'string' ? guestFrames(thrown.stack) : undefined
+  return {
+    name: clip(String(thrown.name)),
+    message: clip(String(thrown.message)),
+    ...(stack === undefined ? {} : { stack }),
+  }
+}
+
+/** What lies beyond the boundary are the cell's own frames: they carry host paths and say nothing to a tenant. */
+function guestFrames(stack: string): string {
+  const boundary = stack.indexOf('\n    at (<isolated-vm boundary>)')
+  return clip(boundary < 0 ? stack : stack.slice(0, boundary))
+}
+
+const kindOf = (thrown: unknown): string => (typeof thrown === 'string' ? thrown : typeof thrown)
+
+const clip = (text: string): string => (text.length > MAX_TEXT ? text.slice(0, MAX_TEXT) : text)

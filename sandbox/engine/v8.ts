@@ -1,0 +1,96 @@
+/**
+ * The V8 engine, on isolated-vm: an isolate per guest, every crossing synchronous on the cell's only thread.
+ * After a timeout or a memory fault the isolate's state is suspect: it is disposed, never reused.
+ */
+import type ivm from 'isolated-vm'
+import type { Engine, EnterResult, Guest, LoadRequest, LoadResult } from './contract.ts'
+import { EngineFault, describeError, faultOf, wallMsOf } from './v8-errors.ts'
+import { bootIsolate, type BootedIsolate, type Ivm, type KernelImage } from './v8-isolate.ts'
+import { compileForCache, linkGuest } from './v8-modules.ts'
+
+export interface V8Options {
+  readonly ivm: Ivm
+  readonly kernel: KernelImage
+  /** Memory limit of spare isolates; loads that ask for another get a fresh one. */
+  readonly defaultMemoryMb: number
+}
+
+export function createV8Engine({ ivm, kernel, defaultMemoryMb }: V8Options): Engine {
+  let spare: BootedIsolate | undefined
+  return {
+    warm() {
+      spare ??= bootIsolate(ivm, kernel, defaultMemoryMb)
+    },
+    compile: (source, kind) => compileForCache(ivm, source, kind),
+    load(request) {
+      const booted = spare?.memoryMb === request.memoryMb ? spare : bootIsolate(ivm, kernel, request.memoryMb)
+      if (booted === spare) spare = undefined
+      booted.host = request.host
+      return loadGuest(ivm, booted, request)
+    },
+  }
+}
+
+function loadGuest(ivm: Ivm, booted: BootedIsolate, request: LoadRequest): LoadResult {
+  const { isolate, bridge } = booted
+  const before = isolate.cpuTime
+  try {
+    referenceTo(bridge, 'configure').applySync(undefined, [request.config])
+    linkGuest(ivm, booted, request).evaluateSync({ timeout: wallMsOf(request.startupMs) })
+  } catch (thrown) {
+    const fault = faultOf(isolate, thrown, before, request.startupMs)
+    dispose(isolate)
+    if (fault === undefined) return { fault: { reason: 'start-threw', ...describeError(thrown) } }
+    return { fault: fault.reason === 'exceeded-cpu' ? { ...fault, reason: 'start-timeout' } : fault }
+  }
+  return { guest: createGuest(booted) }
+}
+
+function createGuest({ isolate, bridge }: BootedIsolate): Guest {
+  const deliver = referenceTo(bridge, 'deliver')
+  const fire = referenceTo(bridge, 'fire')
+  const collect = referenceTo(bridge, 'collect')
+  const describe = referenceTo(bridge, 'describe')
+
+  return {
+    enter(nowMs, text, budgetMs) {
+      const before = isolate.cpuTime
+      const options = budgetMs > 0 ? { timeout: wallMsOf(budgetMs) } : {}
+      let unhandled: EnterResult['unhandled']
+      /** What a crossing throws is either the isolate's end or a rejection that nobody handled. */
+      const cross = (reference: GuestFunction, args: ivm.Transferable[]): unknown => {
+        try {
+          return reference.applySync(undefined, args, options)
+        } catch (thrown) {
+          const fault = faultOf(isolate, thrown, before, budgetMs)
+          if (fault !== undefined) throw new EngineFault(fault)
+          unhandled ??= describeError(thrown)
+          return undefined
+        }
+      }
+      try {
+        let due = cross(deliver, [nowMs, text])
+        while (due === true) due = cross(fire, [])
+        const output = cross(collect, [])
+        return { output: typeof output === 'string' ? output : undefined, unhandled }
+      } catch (thrown) {
+        dispose(isolate)
+        if (thrown instanceof EngineFault) return { fault: thrown.fault }
+        throw thrown
+      }
+    },
+    describe: () => (isolate.isDisposed ? undefined : (describe.applySync(undefined, []) as string | undefined)),
+    cpuNanos: () => (isolate.isDisposed ? 0n : isolate.cpuTime),
+    dispose: () => dispose(isolate),
+  }
+}
+
+type GuestFunction = ivm.Reference<(...args: ivm.Transferable[]) => unknown>
+
+function referenceTo(bridge: BootedIsolate['bridge'], name: string): GuestFunction {
+  return bridge.getSync(name, { reference: true }) as GuestFunction
+}
+
+function dispose(isolate: ivm.Isolate): void {
+  if (!isolate.isDisposed) isolate.dispose()
+}

@@ -1,0 +1,32 @@
+/**
+ * Random bytes for guests, expanded from the 16-byte seed that came with the batch: AES-CTR keyed by the seed,
+ * with the guest's number in the counter block, so that guests of a cell draw different streams and a replay
+ * draws the same ones. The cipher is made only when somebody asks.
+ */
+import { createCipheriv, type Cipheriv } from 'node:crypto'
+
+export interface SeedStream {
+  reseed(seed: Buffer): void
+  bytes(guest: number, length: number): Buffer
+}
+
+export function createSeedStream(): SeedStream {
+  let seed = Buffer.alloc(16)
+  let streams = new Map<number, Cipheriv>()
+  return {
+    reseed(next) {
+      seed = Buffer.from(next)
+      if (streams.size > 0) streams = new Map()
+    },
+    bytes(guest, length) {
+      let stream = streams.get(guest)
+      if (stream === undefined) {
+        const block = Buffer.alloc(16)
+        block.writeUInt32BE(guest, 0)
+        stream = createCipheriv('aes-128-ctr', seed, block)
+        streams.set(guest, stream)
+      }
+      return stream.update(Buffer.alloc(length))
+    },
+  }
+}
