@@ -11,7 +11,7 @@ import type { Fault } from '../../sandbox/protocol/frame.ts'
 import { ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import type { Call, TurnLink } from './call.ts'
-import type { CellEnd, LoadPayload, Resident } from './cell.ts'
+import { nowMs, type CellEnd, type LoadPayload, type Resident } from './cell.ts'
 import { createEntryPacer, type EntryPacer } from './entry-pacer.ts'
 import { readOutput, type OutputHandler } from './guest-output.ts'
 import type { RunQueue } from './run-queue.ts'
@@ -145,9 +145,9 @@ export class Replica implements Resident {
   }
 
   /** Tells the guest that nobody waits for these turns, and forgets them. */
-  expire(nowMs: number, wallMs: number): void {
+  expire(atMs: number, wallMs: number): void {
     for (const turn of this.#turns.values()) {
-      if (nowMs - turn.call.startedMs < wallMs) return
+      if (atMs - turn.call.startedMs < wallMs) return
       this.#say(`[${TO_GUEST.cancel},${turn.id},"VELA_TURN_EXCEEDED_WALL"]`, '')
       this.#turns.close(turn)
       if (!turn.settled) turn.call.failed('VELA_TURN_EXCEEDED_WALL', `No answer within ${wallMs} ms`)
@@ -268,10 +268,12 @@ export class Replica implements Resident {
     clearTimeout(this.#timer)
     this.#timer = undefined
     if (dueMs === 0 || this.#gone) return
-    const delayMs = Math.max(0, dueMs - (performance.timeOrigin + performance.now()))
+    const delayMs = Math.max(1, dueMs - nowMs())
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       if (this.#gone || this.#turns.size === 0) return
+      // Timers of the host may fire a little early; the guest would find nothing due and say nothing more.
+      if (nowMs() < dueMs) return this.#arm(dueMs)
       this.#timerFired = true
       this.#deps.wake()
     }, Math.min(delayMs, MAX_TIMER_MS))

@@ -36,7 +36,8 @@ export function createFrameReader(kinds: Readonly<Record<string, number>>): Fram
     push(chunk, onFrame) {
       let buffer = chunk
       if (tailBytes > 0) {
-        tail.push(chunk)
+        // The caller may reuse its buffer: what is kept must be a copy.
+        tail.push(Buffer.from(chunk))
         tailBytes += chunk.length
         if (tailBytes < neededBytes) return
         buffer = Buffer.concat(tail, tailBytes)
