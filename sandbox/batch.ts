@@ -3,7 +3,7 @@
  * An entry is a transaction: if it is killed, what it said is taken back (its log lines stay), so that the host may
  * hand the same calls to another isolate without any effect happening twice.
  */
-import { FROM_CELL, TO_CELL, type Fault, type Frame } from './protocol/frame.ts'
+import { FROM_CELL, MAX_PAYLOAD_BYTES, TO_CELL, type Fault, type Frame } from './protocol/frame.ts'
 import type { FrameWriter } from './protocol/frame-writer.ts'
 import { ProtocolViolation } from './protocol/frame-reader.ts'
 import type { EnterResult, Engine, Guest } from './engine/contract.ts'
@@ -87,7 +87,7 @@ export function createBatchRunner({ engine, writer, seeds, cpuMicros }: BatchDep
     const cpu = guest.cpuNanos()
     host.open()
     const result = guest.enter(nowMs, frame.payload.toString('latin1'), frame.a)
-    const overflow = host.close()
+    const overflow = host.close() || isTooLong(result.output)
     if (result.fault !== undefined || overflow) {
       writer.rewind(mark)
       host.writeLogs()
@@ -149,3 +149,7 @@ export function createBatchRunner({ engine, writer, seeds, cpuMicros }: BatchDep
 }
 
 const EMPTY = new Uint8Array(0)
+
+/** A frame must hold it; a character is at most three bytes, so most texts need not be measured. */
+const isTooLong = (text: string | undefined): boolean =>
+  text !== undefined && text.length * 3 > MAX_PAYLOAD_BYTES && Buffer.byteLength(text) > MAX_PAYLOAD_BYTES

@@ -9,7 +9,7 @@ import { readExports, type GuestExports } from './exports.ts'
 import { FROM_GUEST, TO_GUEST } from './messages.ts'
 import type { Bridge, GuestConfig, Native } from './native.ts'
 import { createOutbox } from './outbox.ts'
-import { ReflectApply, defineProperty, freeze, indexOf, parse, slice, stringify } from './primordials.ts'
+import { ReflectApply, defineProperty, freeze, indexOf, parse, slice } from './primordials.ts'
 import { createSdk, type Sdk } from './sdk.ts'
 import { describeThrown } from './thrown.ts'
 import { createTimers } from './timers.ts'
@@ -68,7 +68,7 @@ export function boot(target: typeof globalThis, native: Native): Kernel {
     register(namespace) {
       exports = readExports(namespace as Record<string, unknown>)
     },
-    describe: () => (exports === undefined ? undefined : stringify(exports.description)),
+    describe: () => exports?.description,
     deliver(nowMs, text) {
       clock.nowMs = nowMs
       const end = indexOf(text, '\n')

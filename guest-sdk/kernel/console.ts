@@ -11,7 +11,9 @@ export function installConsole(target: object, native: Native, clock: Clock, req
   const timers: Record<string, number> = { __proto__: null } as never
   let indent = ''
   const say = (level: number, values: readonly unknown[]): void => {
-    native.log(level, requestId(), indent + format(values))
+    const text = indent + format(values)
+    // A leading NUL marks the kernel's own reports.
+    native.log(level, requestId(), text[0] === '\u0000' ? ` ${text}` : text)
   }
   const at =
     (level: number) =>

@@ -28,6 +28,7 @@ function installDate(target: typeof globalThis, clock: Clock): void {
   }
   const statics = { now: () => clock.nowMs, parse: NativeDate.parse, UTC: NativeDate.UTC }
   for (const [name, value] of Object.entries(statics)) defineProperty(VelaDate, name, { value, ...hidden })
+  defineProperty(VelaDate, 'name', { value: 'Date', configurable: true })
   defineProperty(VelaDate, 'length', { value: 7, configurable: true })
   defineProperty(VelaDate, 'prototype', { value: NativeDate.prototype, writable: false, enumerable: false })
   defineProperty(NativeDate.prototype, 'constructor', { value: VelaDate, ...hidden })
@@ -112,8 +113,10 @@ function installCollectionBlindness(target: typeof globalThis): void {
       return false
     }
   }
-  for (const value of [WeakRef, FinalizationRegistry]) {
-    defineProperty(value.prototype, Symbol.toStringTag, { value: value.name, configurable: true })
-    defineProperty(target, value.name, { value, ...hidden })
+  // Names are written out: the kernel is minified, and a class's own name is then another.
+  for (const [name, value] of Object.entries({ WeakRef, FinalizationRegistry })) {
+    defineProperty(value, 'name', { value: name, configurable: true })
+    defineProperty(value.prototype, Symbol.toStringTag, { value: name, configurable: true })
+    defineProperty(target, name, { value, ...hidden })
   }
 }

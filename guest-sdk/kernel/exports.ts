@@ -2,13 +2,13 @@
  * Reads the namespace of a guest's module once and finds what can be called: the fetch handler, lifecycle hooks
  * and methods. The namespace is the guest's: getters and proxies in it run on the guest's bill.
  */
-import { ReflectApply, ReflectConstruct } from './primordials.ts'
-import type { GuestDescription } from './native.ts'
+import { ReflectApply, ReflectConstruct, stringify } from './primordials.ts'
 
 export type Callable = (...args: unknown[]) => unknown
 
 export interface GuestExports {
-  readonly description: GuestDescription
+  /** JSON of GuestDescription. Put together here: the host takes it for well-formed, whatever the guest patched. */
+  readonly description: string
   readonly fetch: ((request: object, env: object, ctx: object) => unknown) | undefined
   readonly start: ((env: object) => unknown) | undefined
   readonly stop: ((reason: string) => unknown) | undefined
@@ -17,9 +17,9 @@ export interface GuestExports {
 }
 
 /** Called by the runtime on other occasions, so never as methods. */
-const RESERVED: readonly string[] = [
+const RESERVED: ReadonlySet<string> = new Set([
   'fetch', 'scheduled', 'queue', 'start', 'stop', 'alarm', 'tail', 'email', 'constructor', 'default', 'then',
-]
+])
 
 export function readExports(namespace: Record<string, unknown>): GuestExports {
   const main = namespace['default']
@@ -44,7 +44,7 @@ export function readExports(namespace: Record<string, unknown>): GuestExports {
     const value = namespace[name]
     if (name === 'default' || typeof value !== 'function') continue
     if (!isClass(value)) {
-      if (!RESERVED.includes(name)) methods.set(name, () => bound(undefined, value as Callable))
+      if (!RESERVED.has(name)) methods.set(name, () => bound(undefined, value as Callable))
       continue
     }
     classes.set(name, value)
@@ -57,12 +57,7 @@ export function readExports(namespace: Record<string, unknown>): GuestExports {
     }
   }
   return {
-    description: {
-      fetch: fetch !== undefined,
-      start: start !== undefined,
-      stop: stop !== undefined,
-      methods: [...methods.keys()].slice(0, 256),
-    },
+    description: `{"fetch":${fetch !== undefined},"start":${start !== undefined},"stop":${stop !== undefined},"methods":[${listNames(methods)}]}`,
     fetch:
       fetch === undefined
         ? undefined
@@ -74,6 +69,20 @@ export function readExports(namespace: Record<string, unknown>): GuestExports {
     method: (name, env, ctx) => methods.get(name)?.(env, ctx),
   }
 }
+
+/** Names as JSON texts. What a patched iterator yields may be anything; only strings are names. */
+function listNames(methods: ReadonlyMap<string, unknown>): string {
+  let list = ''
+  let count = 0
+  for (const name of methods.keys()) {
+    if (++count > MAX_METHODS) break
+    if (typeof name !== 'string') continue
+    list += (list === '' ? '' : ',') + (stringify(name) as string)
+  }
+  return list
+}
+
+const MAX_METHODS = 256
 
 const isObject = (value: unknown): value is object =>
   (typeof value === 'object' && value !== null) || typeof value === 'function'
@@ -94,7 +103,7 @@ function methodNames(holder: unknown): string[] {
   for (let depth = 0; depth < 8 && isObject(level) && level !== Object.prototype && level !== Function.prototype; depth++) {
     for (const name of Object.getOwnPropertyNames(level)) {
       const descriptor = Object.getOwnPropertyDescriptor(level, name)
-      if (typeof descriptor?.value === 'function' && !RESERVED.includes(name) && !name.startsWith('_')) names.add(name)
+      if (typeof descriptor?.value === 'function' && !RESERVED.has(name) && !name.startsWith('_')) names.add(name)
     }
     level = Object.getPrototypeOf(level)
   }

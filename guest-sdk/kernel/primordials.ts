@@ -31,12 +31,12 @@ export const charCodeAt: (text: string, at: number) => number = uncurry(String.p
 
 const promiseThen = Promise.prototype.then
 /** Subscribes to a native promise whatever the guest did to `Promise.prototype`. */
-export function then(
+export function subscribe(
   promise: Promise<unknown>,
   fulfilled: (value: unknown) => void,
   rejected: (reason: unknown) => void,
 ): void {
-  ReflectApply(promiseThen, promise, [fulfilled, rejected])
+  void ReflectApply(promiseThen, promise, [fulfilled, rejected])
 }
 
 const mapGet = Map.prototype.get

@@ -60,7 +60,7 @@ function sendParts(id: number, parts: ResponseParts, reader: BodyReader, deps: S
   const { outbox, native } = deps
   let credit = INITIAL_CREDIT
   let sent = 0
-  let canceled: { reason: unknown } | undefined
+  let over = false
   let resume: (() => void) | undefined
 
   const send = (part: unknown): void => {
@@ -81,25 +81,31 @@ function sendParts(id: number, parts: ResponseParts, reader: BodyReader, deps: S
     }
   }
 
+  /** The host is told once, and before the guest's own clean-up, which may take as long as it likes. */
+  const finish = (broken: 0 | 1, error: unknown): void => {
+    if (over) return
+    over = true
+    outbox.add(`[${FROM_GUEST.end},${id},${broken}]`, '')
+    deps.onEnd(error)
+  }
+  const giveUp = (reason: unknown): void => {
+    reader.cancel(reason).catch(() => undefined)
+  }
+
   const pump = async (): Promise<void> => {
     try {
-      while (canceled === undefined) {
+      for (;;) {
         if (credit <= 0) await new PromiseOf<void>((resolve) => (resume = resolve))
-        if (canceled !== undefined) break
+        if (over) return
         const { done, value } = await reader.read()
-        if (done) {
-          outbox.add(`[${FROM_GUEST.end},${id},0]`, '')
-          deps.onEnd(undefined)
-          return
-        }
-        if (canceled === undefined) send(value)
+        if (over) return
+        if (done) return finish(0, undefined)
+        send(value)
       }
-      await reader.cancel(canceled?.reason)
-      deps.onEnd(undefined)
     } catch (thrown) {
-      outbox.add(`[${FROM_GUEST.end},${id},1]`, '')
-      deps.onEnd(thrown ?? new Error('The response stream failed'))
-      reader.cancel(thrown).catch(() => undefined)
+      if (over) return
+      finish(1, thrown ?? new Error('The response stream failed'))
+      giveUp(thrown)
     }
   }
 
@@ -115,7 +121,9 @@ function sendParts(id: number, parts: ResponseParts, reader: BodyReader, deps: S
       if (credit > 0) wake()
     },
     cancel(reason) {
-      canceled ??= { reason }
+      finish(1, undefined)
+      // Now, and not when the pump comes by: it may be waiting for a chunk that never comes.
+      giveUp(reason)
       wake()
     },
   }

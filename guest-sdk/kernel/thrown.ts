@@ -1,25 +1,43 @@
-/** Turns whatever a guest threw into plain text fields. Reading it may run guest code, so everything is guarded. */
+/**
+ * Turns whatever a guest threw into plain text fields. Reading it may run guest code, so everything is guarded, and the
+ * JSON is put together from texts: what this returns goes to the host as it is, and no patched prototype may shape it.
+ */
 import { slice, stringify } from './primordials.ts'
 import { inspect } from './inspect.ts'
 
 const MAX_TEXT = 16_384
 
-/** JSON {name, message, stack?, code?} of anything thrown. */
+/** JSON {name, message, stack?, code?} of anything thrown. Never throws. */
 export function describeThrown(thrown: unknown): string {
-  const fields: string[] = []
-  const add = (key: string, value: unknown): void => {
-    if (typeof value === 'string') fields[fields.length] = `"${key}":${stringify(slice(value, 0, MAX_TEXT)) as string}`
+  if (!isError(thrown)) return `{"name":"Error","message":${quote(`Thrown value is no Error: ${show(thrown)}`)}}`
+  const name = read(thrown, 'name') ?? 'Error'
+  const message = read(thrown, 'message') ?? ''
+  const stack = read(thrown, 'stack')
+  const code = read(thrown, 'code')
+  let json = `{"name":${quote(name)},"message":${quote(message)}`
+  if (stack !== undefined) json += `,"stack":${quote(stack)}`
+  if (code !== undefined) json += `,"code":${quote(code)}`
+  return `${json}}`
+}
+
+const quote = (text: string): string => stringify(slice(text, 0, MAX_TEXT)) as string
+
+/** `instanceof` asks Symbol.hasInstance, which a guest may have redefined. */
+function isError(thrown: unknown): thrown is Error {
+  try {
+    return thrown instanceof Error
+  } catch {
+    return false
   }
-  if (thrown instanceof Error) {
-    add('name', read(thrown, 'name') ?? 'Error')
-    add('message', read(thrown, 'message') ?? '')
-    add('stack', read(thrown, 'stack'))
-    add('code', read(thrown, 'code'))
-  } else {
-    add('name', 'Error')
-    add('message', `Thrown value is no Error: ${inspect(thrown)}`)
+}
+
+function show(thrown: unknown): string {
+  try {
+    const text: unknown = inspect(thrown)
+    return typeof text === 'string' ? text : ''
+  } catch {
+    return 'it cannot be shown'
   }
-  return `{${fields.join(',')}}`
 }
 
 function read(error: object, key: string): string | undefined {

@@ -3,14 +3,14 @@
  * close it. Each settles exactly once, whatever the guest does.
  */
 import { BODY, FROM_GUEST, HANDLER } from './messages.ts'
-import { NumberMap, PromiseOf, stringify, then } from './primordials.ts'
+import { NumberMap, PromiseOf, stringify, subscribe } from './primordials.ts'
 import type { GuestExports } from './exports.ts'
 import { createInbound, type Inbound } from './inbound.ts'
 import type { Native } from './native.ts'
 import type { Outbox } from './outbox.ts'
 import { sendResponse, type Sender } from './respond.ts'
 import { describeThrown } from './thrown.ts'
-import type { IncomingBody, WebHooks } from './web-contract.ts'
+import type { IncomingBody, ResponseParts, WebHooks } from './web-contract.ts'
 
 interface Turn {
   readonly id: number
@@ -79,7 +79,7 @@ export function createTurns(deps: TurnsDeps): Turns {
     current = turn.requestId
     try {
       const value = work()
-      if (isThenable(value)) then(PromiseOf.resolve(value), done, fail)
+      if (isThenable(value)) subscribe(PromiseOf.resolve(value), done, fail)
       else done(value)
     } catch (thrown) {
       fail(thrown)
@@ -103,9 +103,13 @@ export function createTurns(deps: TurnsDeps): Turns {
   const settleResponse = (turn: Turn, value: unknown): void => {
     const parts = web.readResponse(value)
     if (parts === undefined) throw new BadResponse(value)
+    checkLength(wholeLength(parts.body), deps.limitBytes())
     turn.responded = true
-    if (turn.canceled !== undefined && parts.body !== null && 'stream' in parts.body) {
-      parts.body.stream.getReader().cancel(turn.canceled.reason).catch(() => undefined)
+    if (turn.canceled !== undefined) {
+      // Nobody would take a body's parts, so nobody would give credit for them.
+      if (parts.body !== null && 'stream' in parts.body) {
+        parts.body.stream.getReader().cancel(turn.canceled.reason).catch(() => undefined)
+      }
       outbox.add(`[${FROM_GUEST.response},${turn.id},${parts.status},[],${BODY.none},0,${turn.waits > 0 ? 1 : 0}]`, '')
       return close(turn)
     }
@@ -126,6 +130,7 @@ export function createTurns(deps: TurnsDeps): Turns {
   const settleValue = (turn: Turn, value: unknown): void => {
     const json = value === undefined ? '' : stringify(value)
     if (typeof json !== 'string') throw new TypeError('The method returned a value that JSON cannot carry')
+    checkLength(json.length, deps.limitBytes())
     turn.responded = true
     const kind = value === undefined ? BODY.none : BODY.text
     outbox.add(`[${FROM_GUEST.value},${turn.id},${kind},${json.length},${turn.waits > 0 ? 1 : 0}]`, json)
@@ -141,7 +146,7 @@ export function createTurns(deps: TurnsDeps): Turns {
       outbox.add(`[${FROM_GUEST.settled},${turn.id}]`, '')
       close(turn)
     }
-    then(PromiseOf.resolve(promise), settled, (thrown) => {
+    subscribe(PromiseOf.resolve(promise), settled, (thrown) => {
       deps.onError(thrown, turn.requestId)
       settled()
     })
@@ -239,6 +244,20 @@ class BadResponse extends TypeError {
     super(`The fetch handler must return a Response, but returned ${what === 'object' ? 'another object' : what}`)
   }
 }
+
+class ResponseTooLarge extends RangeError {
+  readonly code = 'VELA_GUEST_RESPONSE_TOO_LARGE'
+}
+
+function checkLength(length: number, limitBytes: number): void {
+  if (length > limitBytes) {
+    throw new ResponseTooLarge(`The response has ${length} bytes; limits.responseBodyBytes is ${limitBytes}`)
+  }
+}
+
+/** What is known of the length before anything is sent; a stream is counted as it flows. */
+const wholeLength = (body: ResponseParts['body']): number =>
+  body === null ? 0 : 'text' in body ? body.text.length : 'bytes' in body ? body.bytes.length : 0
 
 class MethodMissing extends TypeError {
   readonly code = 'VELA_METHOD_NOT_FOUND'

@@ -19,16 +19,16 @@ export function defineGlobals(
     defineTag(name, classes[name])
     define(target, name, classes[name])
   }
-  for (const name of Object.keys(values)) define(target, name, values[name])
-  for (const name of STREAMS.split(' ')) defineLazy(target, name, () => parts.streams().globals[name])
-  for (const name of FORMS.split(' ')) {
+  for (const name of Object.keys(values)) define(target, name, named(name, values[name]))
+  const defineLazyClass = (name: string, load: () => unknown): void =>
     defineLazy(target, name, () => {
-      const value = parts.forms().globals[name]
+      const value = load()
       defineTag(name, value)
       return value
     })
-  }
-  defineLazy(target, 'structuredClone', () => parts.clone().structuredClone)
+  for (const name of STREAMS.split(' ')) defineLazyClass(name, () => parts.streams().globals[name])
+  for (const name of FORMS.split(' ')) defineLazyClass(name, () => parts.forms().globals[name])
+  defineLazy(target, 'structuredClone', () => named('structuredClone', parts.clone().structuredClone))
 }
 
 function define(target: object, name: string, value: unknown): void {
@@ -37,11 +37,16 @@ function define(target: object, name: string, value: unknown): void {
 
 /** `Object.prototype.toString` names platform objects; libraries tell them apart by it. */
 function defineTag(name: string, value: unknown): void {
-  const { prototype } = value as { prototype: object }
-  Object.defineProperty(value, 'name', { value: name, configurable: true })
+  const { prototype } = named(name, value) as { prototype: object }
   if (!Object.hasOwn(prototype, Symbol.toStringTag)) {
     Object.defineProperty(prototype, Symbol.toStringTag, { value: name, configurable: true })
   }
+}
+
+/** The kernel is minified, so functions do not have the names that they are known by. */
+function named(name: string, value: unknown): unknown {
+  if (typeof value === 'function') Object.defineProperty(value, 'name', { value: name, configurable: true })
+  return value
 }
 
 function defineLazy(target: object, name: string, load: () => unknown): void {

@@ -31,7 +31,8 @@ export interface Call {
 
   /** The replica took the call; from now on `link` reaches its turn. */
   attach(link: TurnLink): void
-  head(status: number, headers: readonly string[], kind: number, body: string): void
+  /** `ascii` promises that the body is; without it nothing is known. */
+  head(status: number, headers: readonly string[], kind: number, body: string, ascii: boolean): void
   /** Characters as `kind` says, or bytes. The buffer is a view: copy it or write it out before returning. */
   data(part: string | Buffer, kind: number): void
   end(broken: boolean): void

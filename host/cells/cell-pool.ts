@@ -6,7 +6,7 @@ import { VelaError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Metrics } from '../core/metrics.ts'
 import { buildCellImage, type CellImage } from './cell-image.ts'
-import { createRecorder } from './recorder.ts'
+import { createRecorder, type Recorder, type RecordingHeader } from './recorder.ts'
 import { createSpawner, probeContainment, type Containment } from './spawn.ts'
 import { createSupervisor, type CellEvent, type Supervisor } from './supervisor.ts'
 
@@ -28,16 +28,11 @@ export async function createCellPool({ config, log, metrics }: CellPoolDeps): Pr
   if (recordDir !== null) makeRecordDir(recordDir)
   const image = await buildCellImage()
   const containment = probeContainment(image)
-  const memoryMb = config.limits.default.memoryMb
-  let recordings = 0
+  const { memoryMb } = config.limits.default
   const supervisor = createSupervisor(
     {
       spawn: createSpawner({ image, containment, memoryMb }),
-      record: (label) => {
-        if (recordDir === null) return undefined
-        const file = join(recordDir, `${Date.now()}-${process.pid}-${++recordings}-${label.replaceAll(/[^a-z0-9-]/g, '-')}.vrec`)
-        return createRecorder(file, { format: 'vela-recording', version: 1, image: image.id, node: process.version, memoryMb })
-      },
+      record: recordDir === null ? () => undefined : createRecorders(recordDir, headerOf(image, config), log),
       onEvent: (event) => reportEvent(event, log, metrics),
     },
     config.cells,
@@ -61,6 +56,32 @@ function reportEvent({ kind, ...fields }: CellEvent, log: Log, metrics: Metrics)
     log.warn('cell ended', fields)
   } else if (kind === 'start-failed') log.error('cell did not start', fields)
   else log.debug(`cell ${kind}`, fields)
+}
+
+function headerOf(image: CellImage, { limits, cells }: Config): RecordingHeader {
+  const { memoryMb } = limits.default
+  const { residentMb } = cells
+  return { format: 'vela-recording', version: 1, image: image.id, node: process.version, memoryMb, residentMb }
+}
+
+/** Cells serve whether or not they can be recorded; a full disk is told once, not once a cell. */
+function createRecorders(dir: string, header: RecordingHeader, log: Log): (label: string) => Recorder | undefined {
+  let recordings = 0
+  let failed = false
+  const onFailure = ({ message }: Error): void => {
+    if (failed) return
+    failed = true
+    log.error('recording stopped', { dir, message })
+  }
+  return (label) => {
+    const name = `${Date.now()}-${process.pid}-${++recordings}-${label.replaceAll(/[^a-z0-9-]/g, '-')}.vrec`
+    try {
+      return createRecorder(join(dir, name), header, onFailure)
+    } catch (thrown) {
+      onFailure(thrown as Error)
+      return undefined
+    }
+  }
 }
 
 function makeRecordDir(dir: string): void {

@@ -3,13 +3,14 @@
  * The cell pulls: a batch goes only when the one before is done, so that load makes batches larger. What a cell sends
  * is hostile: a frame that breaks the protocol kills it.
  */
-import { randomFillSync } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { BATCH_FRAME_BYTES, BATCH_PAYLOAD_BYTES } from '../../sandbox/protocol/batch-frame.ts'
-import { FROM_CELL, PROTOCOL_VERSION, TO_CELL, type Fault, type Frame } from '../../sandbox/protocol/frame.ts'
+import { FLAG_ASCII, FROM_CELL, MAX_GUEST, PROTOCOL_VERSION, TO_CELL, type Fault, type Frame } from '../../sandbox/protocol/frame.ts'
 import { createFrameReader, ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
 import { createFrameWriter, textOf } from '../../sandbox/protocol/frame-writer.ts'
+import { parseFault, parseJson } from './hostile-json.ts'
 import type { Recorder } from './recorder.ts'
+import { createSeedPool } from './seed-pool.ts'
 
 /** What lives in a cell, as far as the cell is concerned. */
 export interface Resident {
@@ -19,7 +20,7 @@ export interface Resident {
   /** CPU time after which the host ends the batch for this resident's sake (milliseconds). */
   entryBudgetMs(): number
   loaded(description: unknown): void
-  output(text: string, cpuMicros: number): void
+  output(text: string, ascii: boolean, cpuMicros: number): void
   bytes(id: number, payload: Buffer): void
   log(level: number, text: string): void
   /** Its isolate is gone; the cell lives. */
@@ -45,6 +46,8 @@ export interface CellProcess {
   /** Resolves when the process has ended. */
   readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>
   kill(): void
+  /** The beginning of what it wrote to its error stream: for the operator's log alone. */
+  lastWords?(): string
 }
 
 export interface CellOptions {
@@ -69,6 +72,7 @@ export class Cell {
   readonly #dirty = new Set<number>()
   readonly #toLoad = new Set<number>()
   readonly #batch = Buffer.alloc(BATCH_PAYLOAD_BYTES)
+  readonly #seeds = createSeedPool()
   #toDrop: number[] = []
   #wantsWarm = false
   #compile: { source: Buffer; kind: number; done: (cache: Buffer) => void } | undefined
@@ -103,7 +107,9 @@ export class Cell {
     })
     this.#socket.on('error', () => undefined)
     void options.process.exited.then(({ code, signal }) => {
-      this.#finish('exited', `The cell's process ended (${signal ?? `exit code ${code}`})`)
+      const words = options.process.lastWords?.() ?? ''
+      const end = words.includes('is_heap_oom = 1') ? 'exceeded-memory' : 'exited'
+      this.#finish(end, `The cell's process ended (${signal ?? `exit code ${code}`})${words === '' ? '' : `: ${words}`}`)
     })
   }
 
@@ -126,7 +132,10 @@ export class Cell {
   }
 
   load(resident: Resident): void {
-    const number = this.#nextNumber++
+    // The header has 16 bits for it: the first come round again long after their frames have gone.
+    while (this.#residents.has(this.#nextNumber)) this.#nextNumber = (this.#nextNumber % MAX_GUEST) + 1
+    const number = this.#nextNumber
+    this.#nextNumber = (number % MAX_GUEST) + 1
     this.#residents.set(number, resident)
     this.#numbers.set(resident, number)
     this.#toLoad.add(number)
@@ -167,7 +176,6 @@ export class Cell {
 
   kill(reason: CellEnd, message: string): void {
     if (this.#end !== undefined) return
-    this.#options.recorder?.killed(reason, this.#outstanding)
     this.#options.process.kill()
     this.#finish(reason, message)
   }
@@ -195,7 +203,7 @@ export class Cell {
     const writer = this.#writer
     const sequence = ++this.#sequence
     this.#batch.writeDoubleLE(nowMs(), 0)
-    randomFillSync(this.#batch, 8, 16)
+    this.#seeds.copyInto(this.#batch, 8)
     writer.bytes(TO_CELL.batch, 0, sequence, 0, this.#batch)
     let budgetMs = 0
     for (const number of this.#toDrop) writer.bytes(TO_CELL.drop, number, 0, 0, EMPTY)
@@ -256,13 +264,13 @@ export class Cell {
         this.#greet()
         break
       case FROM_CELL.done:
-        if (frame.a !== this.#outstanding) throw new ProtocolViolation(`The cell answers batch ${frame.a}`)
+        if (frame.a !== this.#outstanding || frame.a === 0) throw new ProtocolViolation(`The cell answers batch ${frame.a}`)
         this.#outstanding = 0
         this.#options.onBatchDone(frame.b)
         this.#schedule()
         break
       case FROM_CELL.output:
-        resident?.output(textOf(frame.flags, frame.payload), frame.a)
+        resident?.output(textOf(frame.flags, frame.payload), (frame.flags & FLAG_ASCII) !== 0, frame.a)
         break
       case FROM_CELL.bytes:
         resident?.bytes(frame.a, frame.payload)
@@ -276,7 +284,7 @@ export class Cell {
       case FROM_CELL.fault:
         if (resident === undefined) break
         this.#forget(frame.guest, resident)
-        resident.faulted(parseJson(frame) as Fault)
+        resident.faulted(parseFault(frame))
         break
       default:
         this.#compile?.done(Buffer.from(frame.payload))
@@ -294,6 +302,7 @@ export class Cell {
   #finish(end: CellEnd, message: string): void {
     if (this.#end !== undefined) return
     this.#end = end
+    this.#options.recorder?.ended({ reason: end, duringBatch: this.#outstanding, budgetMs: this.#outstandingBudgetMs })
     this.#socket.destroy()
     const residents = [...this.#residents.values()]
     this.#residents.clear()
@@ -311,12 +320,4 @@ const COMPILE_BUDGET_MS = 10_000
 /** Wall clock for guests that never runs backwards while the host lives, in whole milliseconds. */
 export function nowMs(): number {
   return Math.floor(performance.timeOrigin + performance.now())
-}
-
-function parseJson(frame: Frame): unknown {
-  try {
-    return JSON.parse(textOf(frame.flags, frame.payload))
-  } catch {
-    throw new ProtocolViolation('A frame carries text that is no JSON')
-  }
 }

@@ -92,7 +92,8 @@ function statusOf(value: unknown): number {
   return status
 }
 
-const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+/** Lower case, as the kernel's Headers keep them. */
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
 // oxlint-disable-next-line no-control-regex -- what may not stand in a header value is just that
 const HEADER_VALUE = /^[^\u0000-\u0008\u000a-\u001f\u007f\u0100-\uffff]*$/
 

@@ -60,8 +60,11 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
   let cell: Cell | undefined
   let starting: Promise<Description> | undefined
   let ended = false
+  /** Drained: what still comes up goes down again. */
+  let stopped = false
   let lastUsedMs = performance.now()
   let turnsSinceFault = 0
+  let starvedAtMs = -Infinity
   let description: Description | undefined
   let onDrained: (() => void) | undefined
 
@@ -79,6 +82,7 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
       cell = undefined
     }
     turnsSinceFault = 0
+    if (end.reason === 'starved') starvedAtMs = performance.now()
     const pauseMs = end.guilty ? strikes.strike(performance.now()) : 0
     if (end.reason !== 'stopped') deps.onFault(end, pauseMs)
     queue.unshift(end.retry)
@@ -111,15 +115,25 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
       loaded = resolve
       failed = reject
     })
+    // A start that outlasts the wall limit would fail every request that meets a cold service.
+    const startWallMs = Math.min(LONGEST_START_MS, Math.max(limits.wallMs, SHORTEST_START_MS))
+    const late = Promise.withResolvers<never>()
+    late.promise.catch(() => undefined)
     const deadline = setTimeout(() => {
-      failed(new VelaError('VELA_DEPLOY_START_TIMEOUT', `The service did not finish starting within ${START_WALL_MS} ms`))
-    }, START_WALL_MS)
+      late.reject(new VelaError('VELA_DEPLOY_START_TIMEOUT', `The service did not finish starting within ${startWallMs} ms`))
+    }, startWallMs)
+    let startFault: VelaError | undefined
     const fresh: Replica = new Replica({
       limits,
       payload,
       queue,
       wake: () => home.wake(fresh),
-      armed: () => turnsSinceFault < PROBATION_ENTRIES || strikes.isSuspect(performance.now()),
+      armed: () => {
+        const now = performance.now()
+        // The engine's timer runs on the wall clock: on a machine this busy only the stopwatch, which reads CPU time, is fair.
+        if (now - starvedAtMs < STARVED_MS) return false
+        return turnsSinceFault < PROBATION_ENTRIES || strikes.isSuspect(now)
+      },
       onLoaded: (value) => loaded(readDescription(value)),
       onLog: deps.onLog,
       onTurnEnd: () => {
@@ -129,21 +143,28 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
         else if (onDrained !== undefined) checkDrained()
       },
       onGone: (end) => {
-        failed(startError(end))
+        startFault = startError(end)
+        failed(startFault)
         gone(fresh, end)
       },
     })
     home.load(fresh)
     try {
-      description = await outcome
-      if (description.start) await callHook(fresh, home, HANDLER.start, '')
+      description = await Promise.race([outcome, late.promise])
+      if (description.start) await Promise.race([callHook(fresh, home, HANDLER.start, ''), late.promise])
     } catch (thrown) {
+      fresh.cellLost('stopped', 0)
       home.drop(fresh)
-      throw thrown
+      throw startFault ?? thrown
     } finally {
       clearTimeout(deadline)
     }
     if (fresh.gone) throw new VelaError('VELA_CELL_START_FAILED', 'The cell ended while the service was starting')
+    if (stopped) {
+      fresh.cellLost('stopped', 0)
+      home.drop(fresh)
+      throw new VelaError('VELA_CELL_LOST', 'The service stopped while it was starting')
+    }
     replica = fresh
     cell = home
     fresh.accepting = true
@@ -186,6 +207,7 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
         })
       }
       failAll(queue.takeAll(), 'VELA_CELL_LOST', 'The service stopped before it could take the call')
+      stopped = true
       const last = replica
       const home = cell
       replica = undefined
@@ -229,7 +251,9 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
   }
 }
 
-const START_WALL_MS = 15_000
+const LONGEST_START_MS = 15_000
+const SHORTEST_START_MS = 2_000
+const STARVED_MS = 5_000
 const STOP_HOOK_MS = 5_000
 
 const pausedDetail = (pauseMs: number): string =>
@@ -240,7 +264,7 @@ function readDescription(value: unknown): Description {
   if (!Array.isArray(methods) || !methods.every((name) => typeof name === 'string')) {
     throw new ProtocolViolation('A description is malformed')
   }
-  return { fetch: fetch === true, start: start === true, stop: stop === true, methods: methods as string[] }
+  return { fetch: fetch === true, start: start === true, stop: stop === true, methods }
 }
 
 const START_CODES: Readonly<Record<string, ErrorCode>> = {

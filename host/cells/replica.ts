@@ -53,7 +53,10 @@ export class Replica implements Resident {
   #timer: NodeJS.Timeout | undefined
   #timerDueMs = 0
   #timerFired = false
+  /** Is the output that is being read pure ASCII? */
+  #ascii = false
   #gone = false
+  #isLoaded = false
   accepting = false
 
   constructor(deps: ReplicaDeps) {
@@ -105,14 +108,16 @@ export class Replica implements Resident {
   }
 
   entryBudgetMs(): number {
-    return this.#pacer.budgetMs(this.#lastCalls)
+    return this.#isLoaded ? this.#pacer.budgetMs(this.#lastCalls) : this.#deps.limits.startupMs
   }
 
   loaded(description: unknown): void {
+    this.#isLoaded = true
     this.#deps.onLoaded(description)
   }
 
-  output(text: string, cpuMicros: number): void {
+  output(text: string, ascii: boolean, cpuMicros: number): void {
+    this.#ascii = ascii
     this.#pacer.measured(this.#lastCalls, cpuMicros)
     readOutput(text, this.#handler)
     this.#deps.onTurnEnd()
@@ -134,7 +139,9 @@ export class Replica implements Resident {
   cellLost(reason: CellEnd, during: number): void {
     const entered = during !== 0 && this.#lastBatch === during
     const guilt = entered && (reason === 'exceeded-cpu' || reason === 'exceeded-memory')
-    this.#end({ reason, message: `The cell ended (${reason})` }, during, guilt)
+    // Who broke the process is not known; but who was in it each time it broke must be paused at last.
+    const suspect = entered && (reason === 'exited' || reason === 'protocol')
+    this.#end({ reason, message: `The cell ended (${reason})` }, during, guilt, suspect)
   }
 
   /** Takes a call that does not queue: the lifecycle hooks of the guest. */
@@ -159,7 +166,7 @@ export class Replica implements Resident {
     return reason === 'exceeded-cpu' || reason === 'exceeded-memory' || reason === 'exceeded-output'
   }
 
-  #end(end: { reason: ReplicaEnd['reason']; message: string; fault?: Fault }, batch: number, guilt: boolean): void {
+  #end(end: { reason: ReplicaEnd['reason']; message: string; fault?: Fault }, batch: number, guilt: boolean, suspect = false): void {
     if (this.#gone) return
     this.#gone = true
     clearTimeout(this.#timer)
@@ -178,7 +185,7 @@ export class Replica implements Resident {
         retry.push(turn.call)
       } else turn.call.failed('VELA_CELL_LOST', end.message)
     }
-    this.#deps.onGone({ ...end, guilty: guilt, retry })
+    this.#deps.onGone({ ...end, guilty: guilt || suspect, retry })
   }
 
   #linkOf(turn: Turn): TurnLink {
@@ -227,7 +234,7 @@ export class Replica implements Resident {
         if (turn === undefined) return
         turn.pending = pending
         if (kind !== BODY.stream) this.#settle(turn, pending)
-        turn.call.head(status, headers, kind, body)
+        turn.call.head(status, headers, kind, body, this.#ascii)
       },
       value: (id, json, pending) => {
         const turn = unsettled(id)

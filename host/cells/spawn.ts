@@ -25,6 +25,7 @@ export interface SpawnOptions {
 /** Ids for cells; a cell must not be able to signal or trace another, so they take turns over a range. */
 const FIRST_USER_ID = 2_000_000
 const USER_IDS = 60_000
+const MAX_LAST_WORDS = 2048
 
 export function createSpawner({ image, containment, memoryMb }: SpawnOptions): () => CellProcess {
   let spawned = 0
@@ -33,19 +34,28 @@ export function createSpawner({ image, containment, memoryMb }: SpawnOptions): (
     const child = spawn(command, args, {
       env: {},
       cwd: image.dir,
-      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+      // Not the host's own error stream: a broken-out cell would write there what it likes.
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
       detached: false,
     })
     const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
-      child.once('exit', (code, signal) => resolve({ code, signal }))
+      // Not 'exit': by then the last words may not have been read.
+      child.once('close', (code, signal) => resolve({ code, signal }))
       child.once('error', () => resolve({ code: -1, signal: null }))
     })
     const socket = child.stdio[3] as Socket
-    return { pid: child.pid ?? -1, socket, exited, kill: () => void child.kill('SIGKILL') }
+    let words = ''
+    child.stderr?.on('data', (chunk: Buffer) => {
+      if (words.length < MAX_LAST_WORDS) words += chunk.toString('latin1').slice(0, MAX_LAST_WORDS - words.length)
+    })
+    child.stderr?.on('error', () => undefined)
+    const kill = (): void => void child.kill('SIGKILL')
+    return { pid: child.pid ?? -1, socket, exited, kill, lastWords: () => words.trim() }
   }
 }
 
-function commandLine(
+/** Exported for the tests that put a probe in the cell's place. */
+export function commandLine(
   image: CellImage,
   containment: Containment,
   memoryMb: number,
@@ -59,7 +69,9 @@ function commandLine(
     '--no-node-snapshot',
     '--no-warnings',
     '--v8-pool-size=0',
-    '--single-threaded-gc',
+    // Compiling on another thread would swap in optimised code at moments that the frames do not determine; a guest
+    // sees them in the depth of its stack. It would also be CPU time that no turn is charged for.
+    '--single-threaded',
     '--max-semi-space-size=2',
     join(image.dir, 'cell.js'),
     image.dir,

@@ -3,20 +3,30 @@
  * against the process's own CPU time, and its resident memory. It costs nothing a turn: it only looks at cells that
  * still work on the batch they worked on at the look before.
  */
-import type { Cell, CellEnd } from './cell.ts'
+import type { CellEnd } from './cell.ts'
 import { readProcessStats, type ProcessStats } from './process-stats.ts'
+
+/** What the watchdog needs of a cell; the host's and the replay's have this face alike. */
+export interface WatchedCell {
+  readonly pid: number
+  readonly alive: boolean
+  /** The batch that it works on, 0 when it waits. */
+  readonly outstanding: number
+  readonly outstandingBudgetMs: number
+  kill(reason: CellEnd, message: string): void
+}
 
 export interface Watchdog {
   /** A batch has gone to this cell. */
-  watch(cell: Cell): void
+  watch(cell: WatchedCell): void
   close(): void
 }
 
 export interface WatchdogOptions {
   /** Resident memory that a cell may have (bytes), by what lives in it. */
-  readonly residentLimitBytes: (cell: Cell) => number
+  readonly residentLimitBytes: (cell: WatchedCell) => number
   /** Called when a cell has worked for long; the scheduler may be told to prefer others. */
-  readonly onLong?: (cell: Cell) => void
+  readonly onLong?: (cell: WatchedCell) => void
   readonly readStats?: (pid: number) => ProcessStats | undefined
 }
 
@@ -37,7 +47,7 @@ const STUCK_MS = 3_000
 
 export function createWatchdog(options: WatchdogOptions): Watchdog {
   const readStats = options.readStats ?? readProcessStats
-  const watches = new Map<Cell, Watch>()
+  const watches = new Map<WatchedCell, Watch>()
   let timer: NodeJS.Timeout | undefined
   let idleLooks = 0
 
@@ -55,7 +65,7 @@ export function createWatchdog(options: WatchdogOptions): Watchdog {
     if (idleLooks > 100) stop()
   }
 
-  const lookAt = (cell: Cell, watch: Watch): void => {
+  const lookAt = (cell: WatchedCell, watch: Watch): void => {
     if (watch.batch !== cell.outstanding) {
       watch.batch = cell.outstanding
       watch.cpuMs = -1

@@ -5,6 +5,7 @@
 import type { BundledService } from '../bundle/bundler.ts'
 import type { Config, LoadConfigOptions } from '../core/config.ts'
 import type { Control } from '../core/control.ts'
+import type { ReplayReport } from '../replay/report.ts'
 
 export type { BundledService } from '../bundle/bundler.ts'
 
@@ -34,7 +35,7 @@ export async function createHost(config: Config): Promise<HostRuntime> {
   return Runtime.create(config)
 }
 
-export async function replay(file: string): Promise<unknown> {
+export async function replay(file: string): Promise<ReplayReport> {
   const module = await import('../core/replay.ts')
   return module.replay(file)
 }

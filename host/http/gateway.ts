@@ -46,7 +46,8 @@ export interface Gateway {
 
 export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway {
   const requestIds = createRequestIds()
-  const sockets = new Set<Socket>()
+  /** The exchanges in flight on each connection: pipelining allows several. */
+  const connections = new Map<Socket, Set<HttpCall>>()
   let draining = false
 
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
@@ -70,7 +71,8 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     if (head.bodyBytes > target.requestBodyBytes) {
       return refuse('VELA_GATEWAY_BODY_TOO_LARGE', `This service accepts at most ${target.requestBodyBytes} bytes`)
     }
-    const call = new HttpCall({
+    const exchanges = connections.get(request.socket)
+    const call: HttpCall = new HttpCall({
       request,
       response,
       requestId,
@@ -79,9 +81,13 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
       startedMs,
       requestLimitBytes: target.requestBodyBytes,
       responseLimitBytes: target.responseBodyBytes,
-      onEnd: (end) => finish(request, requestId, remote, startedMs, target, end),
+      onEnd: (end) => {
+        exchanges?.delete(call)
+        finish(request, requestId, remote, startedMs, target, end)
+      },
       onThrew: (error) => target.threw(error, requestId),
     })
+    exchanges?.add(call)
     const dispatch = (): void => dispatchBody(request, response, head.bodyBytes, call, target)
     const middleware = deps.middleware()
     if (middleware.length === 0) return dispatch()
@@ -115,6 +121,8 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
       keepAliveTimeout: config.keepAliveTimeoutMs,
       connectionsCheckingInterval: 1000,
       noDelay: true,
+      // A request without a body needs none of a stream's machinery.
+      optimizeEmptyRequests: true,
     },
     handle,
   )
@@ -128,8 +136,12 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     answerClientError(error, socket, requestIds(), deps.refused)
   })
   server.on('connection', (socket: Socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
+    const exchanges = new Set<HttpCall>()
+    connections.set(socket, exchanges)
+    socket.once('close', () => {
+      connections.delete(socket)
+      for (const call of exchanges) call.closed()
+    })
   })
 
   return {
@@ -146,7 +158,7 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
       server.closeAllConnections()
       await new Promise<void>((resolve) => server.close(() => resolve()))
     },
-    connections: () => sockets.size,
+    connections: () => connections.size,
   }
 }
 

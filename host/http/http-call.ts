@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BODY, HANDLER, TO_GUEST } from '../../guest-sdk/kernel/messages.ts'
+import { ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
 import type { Call, GuestError, TurnLink } from '../cells/call.ts'
 import { ERRORS, type ErrorCode } from '../core/errors.ts'
 import { pumpBody, type BodyPump, type InlineBody } from './request-body.ts'
@@ -33,6 +34,8 @@ export interface HttpEnd {
 
 /** Parts are acknowledged to the guest in lots of this size. */
 const GRANT_BYTES = 65_536
+/** An honest guest is ahead by its credit and one part, which one entry bounds (sandbox/guest-host.ts). */
+const MAX_BEHIND_BYTES = 32 * 1024 * 1024
 
 export class HttpCall implements Call {
   readonly requestId: string
@@ -54,7 +57,6 @@ export class HttpCall implements Call {
     this.#options = options
     this.requestId = options.requestId
     this.startedMs = options.startedMs
-    options.response.on('close', () => this.#closed())
   }
 
   setBody({ kind, text }: InlineBody): void {
@@ -84,7 +86,7 @@ export class HttpCall implements Call {
     this.#pump?.wants(bytes)
   }
 
-  head(status: number, guestHeaders: readonly string[], kind: number, text: string): void {
+  head(status: number, guestHeaders: readonly string[], kind: number, text: string, ascii: boolean): void {
     if (this.#ended) return
     const { request, response, requestId } = this.#options
     this.#status = status
@@ -97,8 +99,9 @@ export class HttpCall implements Call {
       } else response.flushHeaders()
       return
     }
-    const encoding = kind === BODY.bytes ? 'latin1' : 'utf8'
-    const length = kind === BODY.bytes ? text.length : Buffer.byteLength(text)
+    const isBytes = ascii || kind === BODY.bytes
+    const encoding = isBytes ? 'latin1' : 'utf8'
+    const length = isBytes ? text.length : Buffer.byteLength(text)
     if (!hasNoBody(status)) headers.push('content-length', String(length))
     response.writeHead(status, headers)
     this.#sentBytes = length
@@ -113,6 +116,9 @@ export class HttpCall implements Call {
     const length = typeof part === 'string' && kind === BODY.text ? Buffer.byteLength(part) : part.length
     this.#sentBytes += length
     this.#ungranted += part.length
+    if (response.writableLength > MAX_BEHIND_BYTES) {
+      throw new ProtocolViolation('A response runs ahead of its credit')
+    }
     if (this.#sentBytes > responseLimitBytes * MAX_UTF8_FACTOR) return this.end(true)
     if (flowing) this.#grant()
     else if (!this.#draining) {
@@ -137,9 +143,12 @@ export class HttpCall implements Call {
   }
 
   threw(error: GuestError): void {
+    // What a handler says about being canceled, after the client has left, is no failure.
+    if (this.#ended && error.name === 'AbortError') return
     this.#options.onThrew(error)
-    const known = error.code === 'VELA_GUEST_BAD_RESPONSE'
-    this.failed(known ? 'VELA_GUEST_BAD_RESPONSE' : 'VELA_GUEST_THREW', '')
+    const { code } = error
+    const known = code === 'VELA_GUEST_BAD_RESPONSE' || code === 'VELA_GUEST_RESPONSE_TOO_LARGE'
+    this.failed(known ? code : 'VELA_GUEST_THREW', '')
   }
 
   failed(code: ErrorCode, detail: string): void {
@@ -175,8 +184,8 @@ export class HttpCall implements Call {
     this.#options.onEnd(end)
   }
 
-  /** The client went away, or the response is complete. */
-  #closed(): void {
+  /** The connection is gone. */
+  closed(): void {
     if (this.#ended) return
     this.#over({ status: this.#status === 0 ? 499 : this.#status, bytes: this.#sentBytes, code: 'VELA_TURN_CANCELED' })
     this.#link?.cancel('VELA_TURN_CANCELED')

@@ -26,6 +26,7 @@ const AUTHORITY = /^(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{
 export function readHead(request: IncomingMessage, trustProxy: boolean, remote: string): RequestHead {
   const raw = request.rawHeaders
   let authority = ''
+  let hosts = 0
   let bodyBytes = 0
   let clientRequestId = ''
   let forwardedFor = ''
@@ -35,7 +36,8 @@ export function readHead(request: IncomingMessage, trustProxy: boolean, remote: 
     const value = raw[at + 1] as string
     if (name === 'host') {
       authority = value.toLowerCase()
-      if (!AUTHORITY.test(authority)) authority = ''
+      // Two hosts are two meanings: what stands before us may have read the other one.
+      if (++hosts > 1 || !AUTHORITY.test(authority)) authority = ''
     } else if (name === 'content-length') bodyBytes = Number(value)
     else if (name === 'transfer-encoding') bodyBytes = -1
     else if (name === 'x-request-id') clientRequestId = value

@@ -7,12 +7,12 @@ const OWNED: ReadonlySet<string> = new Set([
   'x-request-id',
 ])
 
-/** Flat list for `writeHead`; the guest's names and values have been checked when they were read. */
+/** Flat list for `writeHead`; names (lower case) and values have been checked when they were read. */
 export function responseHeaders(guest: readonly string[], requestId: string): string[] {
   const headers: string[] = []
   for (let at = 0; at < guest.length; at += 2) {
     const name = guest[at] as string
-    if (!OWNED.has(name) && !OWNED.has(name.toLowerCase())) headers.push(name, guest[at + 1] as string)
+    if (!OWNED.has(name)) headers.push(name, guest[at + 1] as string)
   }
   headers.push('x-request-id', requestId)
   return headers

@@ -35,7 +35,7 @@ export function createLogHub({ bytesPerSecond, write, onDropped }: LogHubOptions
     const nowMs = performance.now()
     tokens = Math.min(rate * BURST_SECONDS, tokens + ((nowMs - lastMs) / 1000) * rate)
     lastMs = nowMs
-    const cost = entry.message.length + 64
+    const cost = entry.message.length + (entry.stack?.length ?? 0) + 64
     if (tokens < cost) return false
     tokens -= cost
     return true

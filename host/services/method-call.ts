@@ -41,7 +41,8 @@ export function createMethodCall(
       }
     },
     threw: (error: GuestError) => {
-      const code = error.code === 'VELA_METHOD_NOT_FOUND' ? error.code : 'VELA_GUEST_THREW'
+      const known = error.code === 'VELA_METHOD_NOT_FOUND' || error.code === 'VELA_GUEST_RESPONSE_TOO_LARGE'
+      const code = known ? (error.code as ErrorCode) : 'VELA_GUEST_THREW'
       fail(code, code === 'VELA_GUEST_THREW' ? `${error.name}: ${error.message}` : error.message, error.stack)
     },
     failed: fail,

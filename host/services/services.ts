@@ -176,7 +176,7 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
     },
     async deleteTenant(tenant, force) {
       await registry.deleteTenant(tenant, force)
-      for (const service of [...catalog.values()]) if (service.tenant === tenant) await remove(service)
+      for (const service of catalog.values()) if (service.tenant === tenant) await remove(service)
       metrics.forgetTenant(tenant)
     },
     list: (gatewayUrl, tenant) =>

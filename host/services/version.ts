@@ -110,7 +110,8 @@ export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
     limits,
     live,
     mapStack: (stack) => mapper(stack),
-    threw: (error, requestId) => hub.runtime(errorEntry(error, requestId, { code: error.code ?? 'VELA_GUEST_THREW' })),
+    // What it says is the guest's, so it counts as the guest's.
+    threw: (error, requestId) => hub.guest(errorEntry(error, requestId, { code: error.code ?? 'VELA_GUEST_THREW' })),
   }
 }
 

@@ -47,8 +47,8 @@ export function describeError(thrown: unknown): { name: string; message: string;
   if (!(thrown instanceof Error)) return { name: 'Error', message: clip(`Thrown value is no Error: ${kindOf(thrown)}`) }
   const stack = typeof thrown.stack === 'string' ? guestFrames(thrown.stack) : undefined
   return {
-    name: clip(String(thrown.name)),
-    message: clip(String(thrown.message)),
+    name: clip(thrown.name),
+    message: clip(thrown.message),
     ...(stack === undefined ? {} : { stack }),
   }
 }
@@ -61,4 +61,5 @@ function guestFrames(stack: string): string {
 
 const kindOf = (thrown: unknown): string => (typeof thrown === 'string' ? thrown : typeof thrown)
 
-const clip = (text: string): string => (text.length > MAX_TEXT ? text.slice(0, MAX_TEXT) : text)
+/** The fields of what a guest threw may be anything, whatever their types say. */
+const clip = (value: unknown): string => String(value).slice(0, MAX_TEXT)

@@ -32,7 +32,9 @@ export const SERVICE_FILE = 'service.js'
 const NATIVES = ['parseUrl', 'updateUrl', 'decodeUtf8', 'encodeUtf8', 'randomBytes', 'part', 'flush', 'emit', 'log']
 
 export function bootIsolate(ivm: Ivm, kernel: KernelImage, memoryMb: number): BootedIsolate {
-  const isolate = new ivm.Isolate({ memoryLimit: memoryMb, onCatastrophicError: () => process.abort() })
+  // No onCatastrophicError: with a handler isolated-vm waits for the event loop to call it, and a cell has none; without
+  // one it aborts the process, and the host sees that at once.
+  const isolate = new ivm.Isolate({ memoryLimit: memoryMb })
   const context = isolate.createContextSync()
   const occupant: { host: GuestHost | undefined } = { host: undefined }
   const natives = createNatives(

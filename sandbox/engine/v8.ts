@@ -79,7 +79,14 @@ function createGuest({ isolate, bridge }: BootedIsolate): Guest {
         throw thrown
       }
     },
-    describe: () => (isolate.isDisposed ? undefined : (describe.applySync(undefined, []) as string | undefined)),
+    describe() {
+      try {
+        return isolate.isDisposed ? undefined : (describe.applySync(undefined, []) as string | undefined)
+      } catch {
+        // Only an isolate at its end throws here; the next entry finds it gone.
+        return undefined
+      }
+    },
     cpuNanos: () => (isolate.isDisposed ? 0n : isolate.cpuTime),
     dispose: () => dispose(isolate),
   }

@@ -1,3 +1,6 @@
+/** The smallest service worth having: an HTTP answer, a variable from the manifest, and a method to call. */
+import type { ExportedHandler } from '@vela/guest-sdk'
+
 interface Env {
   readonly GREETING: string
 }
@@ -13,4 +16,4 @@ export default {
   greet(name: string): string {
     return `Hello, ${name}!`
   },
-}
+} satisfies ExportedHandler<Env>

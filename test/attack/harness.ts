@@ -1,0 +1,163 @@
+/**
+ * A whole host for attacks: the real runtime, real cells, real sockets; guests are texts. Whatever a test does to its
+ * own tenant, `expectUnharmed` asks a service of another tenant, and the host's health, whether they noticed.
+ */
+import { connect, type Socket } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect } from 'vitest'
+import type { ConfigInput } from '../../host/core/config.ts'
+import type { LogEntry } from '../../host/core/control.ts'
+import { Runtime } from '../../host/core/runtime.ts'
+import type { JsonValue } from '../../host/registry/types.ts'
+import type { Limits } from '../../sandbox/protocol/limits.ts'
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  /** `code` of a problem document, '' otherwise. */
+  readonly code: string
+}
+
+export interface GuestOptions {
+  readonly limits?: Partial<Limits>
+  readonly vars?: Record<string, JsonValue>
+  readonly routes?: readonly string[]
+}
+
+export interface Target {
+  readonly runtime: Runtime
+  readonly gateway: string
+  readonly port: number
+  /** `at` is tenant/service; the tenant is made if it is not there. */
+  deploy(at: string, source: string, options?: GuestOptions): Promise<void>
+  /** Deploys a fetch handler: the body of `async fetch(request, env, ctx)`. */
+  handler(at: string, body: string, options?: GuestOptions): Promise<void>
+  get(path: string, init?: RequestInit): Promise<Answer>
+  /** The code with which a deploy is refused, or 'deployed'. */
+  refusal(at: string, source: string, options?: GuestOptions): Promise<string>
+  /** Fails the test if the other tenant or the host was hurt. */
+  expectUnharmed(): Promise<void>
+  logOf(at: string): LogEntry[]
+  close(): Promise<void>
+}
+
+export async function startTarget(config: ConfigInput = {}): Promise<Target> {
+  const runtime = await Runtime.create({
+    data: null,
+    gateway: { port: 0, ...config.gateway },
+    admin: { port: 0 },
+    log: { level: 'silent' },
+    ...(config.cells === undefined ? {} : { cells: config.cells }),
+    ...(config.limits === undefined ? {} : { limits: config.limits }),
+    drainMs: 500,
+  })
+  const { gateway } = await runtime.start()
+
+  const deploy: Target['deploy'] = async (at, source, options = {}) => {
+    const [tenant = '', name = ''] = at.split('/')
+    if ((await runtime.registry.getTenant(tenant)) === undefined) await runtime.registry.createTenant(tenant)
+    const { limits = {}, vars = {}, routes = [] } = options
+    const manifest = { name, engine: 'v8' as const, routes, limits, vars, capabilities: {} }
+    await runtime.deploy({ tenant, manifest, bundle: { source, sourceMap: null } })
+  }
+  const get: Target['get'] = async (path, init) => {
+    const response = await fetch(gateway + path, { signal: AbortSignal.timeout(50_000), ...init })
+    const text = await response.text()
+    return { status: response.status, headers: response.headers, text, code: codeOf(text) }
+  }
+  await deploy('witness/echo', `export default { fetch: (request) => new Response('alive ' + request.url) }`)
+
+  return {
+    runtime,
+    gateway,
+    port: Number(new URL(gateway).port),
+    deploy,
+    handler: (at, body, options) =>
+      deploy(at, `export default { async fetch(request, env, ctx) { ${body} } }`, options),
+    get,
+    async refusal(at, source, options) {
+      try {
+        await deploy(at, source, options)
+        return 'deployed'
+      } catch (thrown) {
+        return String((thrown as { code?: unknown }).code ?? thrown)
+      }
+    },
+    async expectUnharmed() {
+      const { status, text } = await get('/witness/echo/there')
+      expect(text).toContain('/there')
+      expect(status).toBe(200)
+      expect(runtime.health().status).toBe('ok')
+    },
+    logOf(at) {
+      const [tenant = '', service = ''] = at.split('/')
+      const entries: LogEntry[] = []
+      runtime.tail(tenant, service, (entry) => entries.push(entry))
+      return entries
+    },
+    close: () => runtime.stop(),
+  }
+}
+
+function codeOf(text: string): string {
+  try {
+    const { code } = JSON.parse(text) as { code?: unknown }
+    return typeof code === 'string' ? code : ''
+  } catch {
+    return ''
+  }
+}
+
+/** Polls until `condition` gives a value; the deadline is far, for machines that are busy. */
+export async function until<Value>(
+  what: string,
+  condition: () => Value | undefined | false | Promise<Value | undefined | false>,
+  deadlineMs: number = 20_000,
+): Promise<Value> {
+  const end = performance.now() + deadlineMs
+  for (;;) {
+    const value = await condition()
+    if (value !== undefined && value !== false) return value
+    if (performance.now() > end) throw new Error(`Never came to pass: ${what}`)
+    await pause(10)
+  }
+}
+
+export interface RawClient {
+  readonly socket: Socket
+  /** All that came so far, a byte a character. */
+  readonly received: () => string
+  send(text: string): void
+  /** Resolves with everything once the other side has closed the connection. */
+  readonly closed: Promise<string>
+}
+
+/** A client that sends what it likes. */
+export function rawClient(port: number): RawClient {
+  const socket = connect(port, '127.0.0.1')
+  let received = ''
+  socket.on('data', (chunk) => (received += chunk.toString('latin1')))
+  socket.on('error', () => undefined)
+  const closed = new Promise<string>((resolve) => socket.once('close', () => resolve(received)))
+  return {
+    socket,
+    received: () => received,
+    send: (text) => void socket.write(text, 'latin1'),
+    closed,
+  }
+}
+
+/** Sends one text and gives all that comes back until the server closes. */
+export async function rawExchange(port: number, text: string): Promise<string> {
+  const client = rawClient(port)
+  client.send(text)
+  try {
+    return await Promise.race([
+      client.closed,
+      pause(15_000).then(() => `TIMEOUT after ${JSON.stringify(client.received())}`),
+    ])
+  } finally {
+    client.socket.destroy()
+  }
+}

@@ -1,0 +1,76 @@
+/** What every file of the project has in common. */
+import { expect, test } from 'vitest'
+import { exists, filesBelow, read, sourceFiles, withoutComments } from './tree.ts'
+
+const MOST_LINES = 300
+
+test('no source file is longer than 300 lines', () => {
+  const long = [...sourceFiles(), ...sourceFiles('examples')]
+    .map((path) => ({ path, lines: read(path).split('\n').length - 1 }))
+    .filter(({ lines }) => lines > MOST_LINES)
+  expect(long).toEqual([])
+})
+
+test('every source file says in its first lines why it exists', () => {
+  const silent = sourceFiles(
+    'guest-sdk',
+    'sandbox',
+    'host',
+    'bench/contenders',
+    'bench/load',
+    'bench/scenarios',
+  ).filter((path) => !/^(?:#!.*\n)?\/\*\*\s/.test(read(path)))
+  expect(silent).toEqual([])
+})
+
+test('nothing of the host, the sandbox and the guest SDK is a default export', () => {
+  const wrong = sourceFiles('guest-sdk', 'sandbox', 'host').filter((path) =>
+    /^export default\b|^export \{[^}]*\bas default\b/m.test(withoutComments(read(path))),
+  )
+  expect(wrong).toEqual([])
+})
+
+test('no module keeps state: there is no let or var outside a function', () => {
+  const wrong = sourceFiles('guest-sdk', 'sandbox', 'host').filter((path) =>
+    /^(?:export )?(?:let|var)\b/m.test(withoutComments(read(path))),
+  )
+  expect(wrong).toEqual([])
+})
+
+test('no file names a place on somebody’s machine', () => {
+  const machinePath = /(?:^|[\s'"`(=])\/(?:work|home|root|Users)\/[\w.-]+/m
+  const wrong = filesBelow('')
+    .filter((path) => !path.endsWith('package-lock.json') && !path.startsWith('test/structure/'))
+    .filter((path) => machinePath.test(read(path)))
+  expect(wrong).toEqual([])
+})
+
+test('the lock file takes every package from the public registry, with its digest', () => {
+  const { packages } = JSON.parse(read('package-lock.json')) as {
+    packages: Record<string, { resolved?: string; integrity?: string; link?: boolean }>
+  }
+  const installed = Object.entries(packages).filter(
+    ([path, { link }]) => path.includes('node_modules/') && link !== true,
+  )
+  expect(installed.length).toBeGreaterThan(50)
+  const wrong = installed
+    .filter(([, { resolved, integrity }]) => {
+      const isPublic = resolved === undefined || resolved.startsWith('https://registry.npmjs.org/')
+      return !isPublic || !integrity?.startsWith('sha512-')
+    })
+    .map(([path]) => path)
+  expect(wrong).toEqual([])
+})
+
+test('files that a platform looks for are there', () => {
+  for (const path of [
+    'README.md',
+    'ARCHITECTURE.md',
+    'CONTRIBUTING.md',
+    'CHANGELOG.md',
+    'LICENSE',
+    '.ci/run',
+  ]) {
+    expect([path, exists(path)]).toEqual([path, true])
+  }
+})

@@ -1,0 +1,25 @@
+/** The package that guests are compiled against and the module they get at run time must be the same thing. */
+import { expect, test } from 'vitest'
+import { createSdk } from '../../guest-sdk/kernel/sdk.ts'
+import { read } from './tree.ts'
+
+test('the SDK’s types name exactly the values that the runtime provides', () => {
+  const declared = [
+    ...read('guest-sdk/index.ts').matchAll(/^export (?:abstract )?(?:class|const|function) (\w+)/gm),
+  ]
+  expect(declared.map((match) => match[1]).sort()).toEqual(Object.keys(createSdk().exports).sort())
+})
+
+test('importing the SDK outside a guest says that it exists only inside one', async () => {
+  await expect(import('../../guest-sdk/index.ts')).rejects.toThrow('exists only inside a Vela service')
+})
+
+test('an entrypoint of the SDK keeps its context and environment', () => {
+  const { WorkerEntrypoint, env } = createSdk().exports as {
+    WorkerEntrypoint: new (ctx: object, env: object) => { ctx: object; env: object }
+    env: object
+  }
+  const ctx = {}
+  const entry = new (class Api extends WorkerEntrypoint {})(ctx, env)
+  expect([entry.ctx === ctx, entry.env === env]).toEqual([true, true])
+})

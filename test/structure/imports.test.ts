@@ -1,0 +1,99 @@
+/**
+ * Imports point down: guest-sdk ← sandbox ← host, and inside the host from what composes to what is composed.
+ * Units of one row are siblings and do not know each other; they meet in the composition root.
+ */
+import { expect, test } from 'vitest'
+import { importsOf, sourceFiles, type Import } from './tree.ts'
+
+/** From the lowest row to the highest. A file belongs to the unit with the longest prefix that fits. */
+const ROWS: readonly (readonly string[])[] = [
+  ['guest-sdk/'],
+  ['sandbox/'],
+  ['host/core/error'],
+  ['host/registry/types.ts'],
+  ['host/core/control.ts'],
+  ['host/core/'],
+  ['host/manifest/', 'host/registry/'],
+  ['host/bundle/', 'host/cells/'],
+  ['host/http/'],
+  ['host/services/', 'host/admin/'],
+  ['host/core/runtime.ts', 'host/core/doctor.ts', 'host/core/replay.ts', 'host/replay/'],
+  ['host/index.ts', 'host/cli/'],
+]
+const UNITS = ROWS.flatMap((units, row) => units.map((unit) => ({ unit, row }))).sort(
+  (a, b) => b.unit.length - a.unit.length,
+)
+
+const placeOf = (path: string): { readonly unit: string; readonly row: number } | undefined =>
+  UNITS.find(({ unit }) => path.startsWith(unit))
+
+const all = sourceFiles('guest-sdk', 'sandbox', 'host').flatMap(importsOf)
+const inside = all.filter(({ to }) => placeOf(to) !== undefined)
+const outside = all.filter(({ to }) => placeOf(to) === undefined)
+const show = ({ from, to }: Import): string => `${from} imports ${to}`
+const importersOf = (...modules: readonly string[]): string[] =>
+  outside.filter(({ to }) => modules.includes(to)).map(({ from }) => from)
+
+test('the table places every file, and the reader of imports finds them', () => {
+  const files = sourceFiles('guest-sdk', 'sandbox', 'host')
+  expect(files.filter((path) => placeOf(path) === undefined)).toEqual([])
+  expect(files.length).toBeGreaterThan(150)
+  expect(inside.length).toBeGreaterThan(400)
+})
+
+test('no import points up or sideways', () => {
+  const wrong = inside.filter(({ from, to }) => {
+    const importer = placeOf(from)
+    const imported = placeOf(to)
+    if (importer === undefined || imported === undefined || importer.unit === imported.unit) return false
+    return imported.row >= importer.row && !isRoot(importer.row, imported.row)
+  })
+  expect(wrong.map(show)).toEqual([])
+})
+
+/** The parts of the composition root are one row, and may know each other. */
+const isRoot = (importer: number, imported: number): boolean =>
+  importer === imported && ROWS[importer]?.[0] === 'host/core/runtime.ts'
+
+test('the host knows only the protocol of the sandbox and the messages of the kernel, never an engine', () => {
+  const wrong = inside.filter(({ from, to }) => {
+    if (!from.startsWith('host/') || to.startsWith('host/')) return false
+    return !to.startsWith('sandbox/protocol/') && to !== 'guest-sdk/kernel/messages.ts'
+  })
+  expect(wrong.map(show)).toEqual([])
+})
+
+test('what runs in a guest imports nothing of Node and only what is bundled into it', () => {
+  const wrong = outside.filter(
+    ({ from, to }) => from.startsWith('guest-sdk/') && to !== 'web-streams-polyfill',
+  )
+  expect(wrong.map(show)).toEqual([])
+})
+
+test('a cell imports nothing but Node’s file system, crypto, paths and module loader, and its engine', () => {
+  const allowed = new Set(['node:fs', 'node:crypto', 'node:path', 'node:module', 'isolated-vm'])
+  const wrong = outside.filter(({ from, to }) => from.startsWith('sandbox/') && !allowed.has(to))
+  expect(wrong.map(show)).toEqual([])
+})
+
+test('each heavy dependency has one home', () => {
+  const homes: Readonly<Record<string, readonly string[]>> = {
+    fastify: ['host/admin/'],
+    'find-my-way': ['host/http/router.ts'],
+    'node:sqlite': ['host/registry/store/'],
+    commander: ['host/cli/'],
+    'prom-client': ['host/core/metrics'],
+    pino: ['host/core/log'],
+    'node:child_process': ['host/cells/', 'host/cli/'],
+  }
+  for (const [name, folders] of Object.entries(homes)) {
+    const strangers = importersOf(name).filter((path) => !folders.some((folder) => path.startsWith(folder)))
+    expect([name, strangers]).toEqual([name, []])
+    expect([name, importersOf(name).length > 0]).toEqual([name, true])
+  }
+})
+
+test('relative imports name their file with its extension', () => {
+  const wrong = inside.filter(({ to }) => !/\.(?:[jt]s|json)$/.test(to))
+  expect(wrong.map(show)).toEqual([])
+})
