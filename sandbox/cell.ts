@@ -9,7 +9,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { createBatchRunner } from './batch.ts'
 import { createV8Engine } from './engine/v8.ts'
-import type { Ivm, KernelImage } from './engine/v8-isolate.ts'
+import { codeCacheOf, type Ivm, type KernelImage } from './engine/v8-isolate.ts'
 import { BATCH_FRAME_BYTES } from './protocol/batch-frame.ts'
 import { FROM_CELL, HEADER_BYTES, PROTOCOL_VERSION, TO_CELL } from './protocol/frame.ts'
 import { createFrameReader } from './protocol/frame-reader.ts'
@@ -23,8 +23,9 @@ export function runCell(imageDir: string, defaultMemoryMb: number): void {
   process.env['TZ'] = 'UTC'
   const writer = createFrameWriter()
   const link = createSyncLink(LINK_DESCRIPTOR)
-  const ivm = createRequire(join(imageDir, 'cell.js'))(join(imageDir, 'isolated_vm.node')) as { ivm: Ivm }
-  const engine = createV8Engine({ ivm: ivm.ivm, kernel: readImage(imageDir), defaultMemoryMb })
+  const { ivm } = createRequire(join(imageDir, 'cell.js'))(join(imageDir, 'isolated_vm.node')) as { ivm: Ivm }
+  const kernel = readImage(ivm, imageDir)
+  const engine = createV8Engine({ ivm, kernel, defaultMemoryMb })
   const cpuMicros = (): number => {
     const { user, system } = process.cpuUsage()
     return user + system
@@ -33,7 +34,7 @@ export function runCell(imageDir: string, defaultMemoryMb: number): void {
   const reader = createFrameReader(TO_CELL)
   let owed = 0
 
-  engine.warm()
+  if (kernel !== undefined) engine.warm()
   writer.bytes(FROM_CELL.hello, 0, PROTOCOL_VERSION, 0, new Uint8Array(0))
   for (;;) {
     if (owed === 0 && writer.length > 0) link.write(writer.take())
@@ -48,10 +49,12 @@ export function runCell(imageDir: string, defaultMemoryMb: number): void {
   }
 }
 
-function readImage(imageDir: string): KernelImage {
-  const image = JSON.parse(readFileSync(join(imageDir, 'kernel.json'), 'utf8')) as Omit<KernelImage, 'coreCache'>
-  const cache = readFileSync(join(imageDir, 'kernel.cache'))
-  return { ...image, coreCache: cache.length === 0 ? undefined : cache }
+/** Without a kernel snapshot a cell can only make one: `compile` is all it is good for. */
+function readImage(ivm: Ivm, imageDir: string): KernelImage | undefined {
+  const snapshot = readFileSync(join(imageDir, 'kernel.snapshot'))
+  if (snapshot.length === 0) return undefined
+  const parts = JSON.parse(readFileSync(join(imageDir, 'parts.json'), 'utf8')) as KernelImage['parts']
+  return { parts, snapshot: codeCacheOf(ivm, snapshot) }
 }
 
 runCell(process.argv[2] as string, Number(process.argv[3]))

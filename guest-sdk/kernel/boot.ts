@@ -4,8 +4,9 @@
  */
 import { installWeb } from '../web/install.ts'
 import { installConsole, LEVEL } from './console.ts'
-import { installDeterminism, type Clock } from './determinism.ts'
+import { installDeterminism, removeEscapes, type Clock } from './determinism.ts'
 import { readExports, type GuestExports } from './exports.ts'
+import { createLateNatives } from './late-natives.ts'
 import { FROM_GUEST, TO_GUEST } from './messages.ts'
 import type { Bridge, GuestConfig, Native } from './native.ts'
 import { createOutbox } from './outbox.ts'
@@ -18,11 +19,17 @@ import type { WebHooks } from './web-contract.ts'
 
 export interface Kernel {
   readonly bridge: Bridge
+  /** Binds the engine's natives, and takes away what an engine puts back into a context made from a snapshot. */
+  bind(natives: Native): void
   /** What `@vela/guest-sdk` exports inside a guest. */
   readonly sdk: Sdk
 }
 
-export function boot(target: typeof globalThis, native: Native): Kernel {
+export { warmUp } from './warm-up.ts'
+
+/** May run inside a snapshot: touches no native function, and what it keeps is the state of a fresh guest. */
+export function boot(target: typeof globalThis): Kernel {
+  const { native, bind } = createLateNatives()
   const clock: Clock = { nowMs: 0 }
   const outbox = createOutbox()
   const seedRandom = installDeterminism(target, clock)
@@ -105,7 +112,14 @@ export function boot(target: typeof globalThis, native: Native): Kernel {
       return outbox.drain()
     },
   }
-  return { bridge, sdk }
+  return {
+    bridge,
+    sdk,
+    bind(natives) {
+      bind(natives)
+      removeEscapes(target)
+    },
+  }
 }
 
 function installTimers(target: object, timers: ReturnType<typeof createTimers>): void {

@@ -1,6 +1,6 @@
 /**
  * The files a cell runs from, in a directory of their own that holds nothing else: the cell's program, the guest
- * kernel, its code cache and the engine's addon. The permission model then lets a cell read that directory alone.
+ * kernel's snapshot and parts, and the engine's addon. The permission model then lets a cell read that directory alone.
  */
 import { createHash } from 'node:crypto'
 import { chmod, copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -14,9 +14,10 @@ export interface CellImage {
   readonly dir: string
   /** Hash of the kernel and the cell's program: what a recording or a code cache is valid for. */
   readonly id: string
-  /** The kernel's expression, for compiling its code cache. */
+  /** The kernel's expression, for making its snapshot. */
   readonly kernelCore: string
-  writeCodeCache(cache: Buffer): Promise<void>
+  /** Cells that start afterwards boot from it. */
+  writeSnapshot(snapshot: Buffer): Promise<void>
   remove(): Promise<void>
 }
 
@@ -33,15 +34,15 @@ export async function buildCellImage(): Promise<CellImage> {
   await Promise.all([
     writeFile(join(dir, 'cell.js'), cell, { mode: 0o644 }),
     writeFile(join(dir, 'package.json'), '{"type":"module"}', { mode: 0o644 }),
-    writeFile(join(dir, 'kernel.json'), JSON.stringify({ core, parts }), { mode: 0o644 }),
-    writeFile(join(dir, 'kernel.cache'), '', { mode: 0o644 }),
+    writeFile(join(dir, 'parts.json'), JSON.stringify(parts), { mode: 0o644 }),
+    writeFile(join(dir, 'kernel.snapshot'), '', { mode: 0o644 }),
     copyFile(findAddon(), join(dir, 'isolated_vm.node')),
   ])
   return {
     dir,
     id: createHash('sha256').update(core).update(JSON.stringify(parts)).update(cell).digest('hex').slice(0, 16),
     kernelCore: core,
-    writeCodeCache: (cache) => writeFile(join(dir, 'kernel.cache'), cache, { mode: 0o644 }),
+    writeSnapshot: (snapshot) => writeFile(join(dir, 'kernel.snapshot'), snapshot, { mode: 0o644 }),
     remove: () => rm(dir, { recursive: true, force: true }),
   }
 }

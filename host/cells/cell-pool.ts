@@ -37,8 +37,7 @@ export async function createCellPool({ config, log, metrics }: CellPoolDeps): Pr
     },
     config.cells,
   )
-  const cache = await supervisor.compile(image.kernelCore, 'kernel')
-  await image.writeCodeCache(cache)
+  await completeImage(image, supervisor)
   return {
     supervisor,
     image,
@@ -48,6 +47,13 @@ export async function createCellPool({ config, log, metrics }: CellPoolDeps): Pr
       await image.remove()
     },
   }
+}
+
+/** The kernel's snapshot is made in a cell that runs no guest; cells that start afterwards boot from it. */
+export async function completeImage(image: CellImage, supervisor: Supervisor): Promise<void> {
+  const snapshot = await supervisor.compile(image.kernelCore, 'kernel')
+  if (snapshot.length === 0) throw new VelaError('VELA_CELL_START_FAILED', 'The kernel snapshot could not be made')
+  await image.writeSnapshot(snapshot)
 }
 
 function reportEvent({ kind, ...fields }: CellEvent, log: Log, metrics: Metrics): void {

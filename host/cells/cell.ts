@@ -5,50 +5,18 @@
  */
 import type { Socket } from 'node:net'
 import { BATCH_FRAME_BYTES, BATCH_PAYLOAD_BYTES } from '../../sandbox/protocol/batch-frame.ts'
-import { FLAG_ASCII, FROM_CELL, MAX_GUEST, PROTOCOL_VERSION, TO_CELL, type Fault, type Frame } from '../../sandbox/protocol/frame.ts'
+import { FLAG_ASCII, FROM_CELL, MAX_GUEST, PROTOCOL_VERSION, TO_CELL, type Frame } from '../../sandbox/protocol/frame.ts'
 import { createFrameReader, ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
 import { createFrameWriter, textOf } from '../../sandbox/protocol/frame-writer.ts'
 import { parseFault, parseJson } from './hostile-json.ts'
+import type { CellProcess } from './cell-process.ts'
+import { nowMs } from './clock.ts'
 import type { Recorder } from './recorder.ts'
+import type { CellEnd, Resident } from './resident.ts'
 import { createSeedPool } from './seed-pool.ts'
 
-/** What lives in a cell, as far as the cell is concerned. */
-export interface Resident {
-  readonly payload: LoadPayload
-  /** What it has to say in batch `sequence`, or undefined. `budgetMs` 0 leaves the engine's timer off. */
-  takeEntry(sequence: number): { readonly text: string; readonly budgetMs: number } | undefined
-  /** CPU time after which the host ends the batch for this resident's sake (milliseconds). */
-  entryBudgetMs(): number
-  loaded(description: unknown): void
-  output(text: string, ascii: boolean, cpuMicros: number): void
-  bytes(id: number, payload: Buffer): void
-  log(level: number, text: string): void
-  /** Its isolate is gone; the cell lives. */
-  faulted(fault: Fault): void
-  /** The cell is gone. `during` is the batch it had not answered, 0 if none. */
-  cellLost(reason: CellEnd, during: number): void
-}
-
-/** What a LOAD frame carries. */
-export interface LoadPayload {
-  /** JSON of LoadFrameConfig. */
-  readonly config: string
-  readonly source: Buffer
-  /** Made by this host from the same source. */
-  readonly codeCache: Buffer | undefined
-}
-
-export type CellEnd = 'exited' | 'exceeded-cpu' | 'exceeded-memory' | 'stuck' | 'protocol' | 'stopped'
-
-export interface CellProcess {
-  readonly pid: number
-  readonly socket: Socket
-  /** Resolves when the process has ended. */
-  readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>
-  kill(): void
-  /** The beginning of what it wrote to its error stream: for the operator's log alone. */
-  lastWords?(): string
-}
+export type { CellProcess } from './cell-process.ts'
+export type { CellEnd, LoadPayload, Resident } from './resident.ts'
 
 export interface CellOptions {
   readonly process: CellProcess
@@ -316,8 +284,3 @@ export class Cell {
 const EMPTY = new Uint8Array(0)
 const WARM_BUDGET_MS = 1000
 const COMPILE_BUDGET_MS = 10_000
-
-/** Wall clock for guests that never runs backwards while the host lives, in whole milliseconds. */
-export function nowMs(): number {
-  return Math.floor(performance.timeOrigin + performance.now())
-}

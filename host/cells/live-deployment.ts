@@ -153,9 +153,10 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
       description = await Promise.race([outcome, late.promise])
       if (description.start) await Promise.race([callHook(fresh, home, HANDLER.start, ''), late.promise])
     } catch (thrown) {
+      const reason = startFault ?? thrown
       fresh.cellLost('stopped', 0)
       home.drop(fresh)
-      throw startFault ?? thrown
+      throw reason
     } finally {
       clearTimeout(deadline)
     }

@@ -9,13 +9,14 @@ import { BODY, TO_GUEST } from '../../guest-sdk/kernel/messages.ts'
 import type { Limits } from '../../sandbox/protocol/limits.ts'
 import type { Fault } from '../../sandbox/protocol/frame.ts'
 import { ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
-import type { ErrorCode } from '../core/errors.ts'
 import type { Call, TurnLink } from './call.ts'
-import { nowMs, type CellEnd, type LoadPayload, type Resident } from './cell.ts'
+import type { CellEnd, LoadPayload, Resident } from './cell.ts'
 import { createEntryPacer, type EntryPacer } from './entry-pacer.ts'
 import { readOutput, type OutputHandler } from './guest-output.ts'
+import { createGuestTimer, type GuestTimer } from './guest-timer.ts'
 import type { RunQueue } from './run-queue.ts'
 import { createTurnTable, type Turn } from './turn-table.ts'
+import { judge } from './verdict.ts'
 
 export interface ReplicaDeps {
   readonly limits: Limits
@@ -46,23 +47,29 @@ export class Replica implements Resident {
   readonly #turns = createTurnTable()
   readonly #pacer: EntryPacer
   readonly #handler: OutputHandler
+  readonly #timer: GuestTimer
   #messages = ''
   #bodies = ''
   #lastBatch = 0
   #lastCalls = 0
-  #timer: NodeJS.Timeout | undefined
-  #timerDueMs = 0
   #timerFired = false
   /** Is the output that is being read pure ASCII? */
   #ascii = false
   #gone = false
-  #isLoaded = false
   accepting = false
 
   constructor(deps: ReplicaDeps) {
     this.#deps = deps
     this.#pacer = createEntryPacer(deps.limits)
     this.#handler = this.#createHandler()
+    // During the start there is no turn, and its timers must fire all the same.
+    this.#timer = createGuestTimer({
+      rests: () => this.accepting && this.#turns.size === 0,
+      onDue: () => {
+        this.#timerFired = true
+        deps.wake()
+      },
+    })
   }
 
   get turnCount(): number {
@@ -98,7 +105,7 @@ export class Replica implements Resident {
         call.attach(this.#linkOf(turn))
         if (alone) break
       }
-      if (this.#lastCalls > 0) this.#resumeTimers()
+      if (this.#lastCalls > 0) this.#timer.resume()
       if (queue.peek() !== undefined && this.#turns.size < limits.concurrency) this.#deps.wake()
     }
     if (messages === '' && !this.#timerFired) return undefined
@@ -107,12 +114,12 @@ export class Replica implements Resident {
     return { text: `[${messages}]\n${bodies}`, budgetMs }
   }
 
+  /** Until it serves, what it runs is its start. */
   entryBudgetMs(): number {
-    return this.#isLoaded ? this.#pacer.budgetMs(this.#lastCalls) : this.#deps.limits.startupMs
+    return this.accepting ? this.#pacer.budgetMs(this.#lastCalls) : this.#deps.limits.startupMs
   }
 
   loaded(description: unknown): void {
-    this.#isLoaded = true
     this.#deps.onLoaded(description)
   }
 
@@ -169,22 +176,9 @@ export class Replica implements Resident {
   #end(end: { reason: ReplicaEnd['reason']; message: string; fault?: Fault }, batch: number, guilt: boolean, suspect = false): void {
     if (this.#gone) return
     this.#gone = true
-    clearTimeout(this.#timer)
-    const retry: Call[] = []
-    const turns = this.#turns.clear()
-    const fresh = turns.filter((turn) => turn.batch === batch && !turn.touched)
-    const suspects = guilt ? (fresh.length > 0 ? fresh : turns) : []
-    const proven = suspects.length === 1
-    for (const turn of turns) {
-      if (turn.settled) continue
-      const isFresh = turn.batch === batch && !turn.touched
-      if (suspects.includes(turn) && (proven || turn.call.attempts > 0 || !isFresh)) {
-        turn.call.failed(CODES[end.reason] ?? 'VELA_CELL_LOST', end.message)
-      } else if (isFresh && turn.call.attempts < MAX_ATTEMPTS) {
-        turn.call.attempts++
-        retry.push(turn.call)
-      } else turn.call.failed('VELA_CELL_LOST', end.message)
-    }
+    this.#timer.close()
+    const { retry, failed } = judge(this.#turns.clear(), batch, guilt, end.reason)
+    for (const { call, code } of failed) call.failed(code, end.message)
     this.#deps.onGone({ ...end, guilty: guilt || suspect, retry })
   }
 
@@ -265,38 +259,7 @@ export class Replica implements Resident {
         else turn.pending = false
       },
       credit: (id, bytes) => this.#touch(id)?.call.wants(bytes),
-      timer: (dueMs) => this.#arm(dueMs),
+      timer: (dueMs) => this.#timer.set(dueMs),
     }
   }
-
-  /** Timers fire while a turn is in flight; a service nobody calls stands still. */
-  #arm(dueMs: number): void {
-    this.#timerDueMs = dueMs
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    if (dueMs === 0 || this.#gone) return
-    const delayMs = Math.max(1, dueMs - nowMs())
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
-      if (this.#gone || this.#turns.size === 0) return
-      // Timers of the host may fire a little early; the guest would find nothing due and say nothing more.
-      if (nowMs() < dueMs) return this.#arm(dueMs)
-      this.#timerFired = true
-      this.#deps.wake()
-    }, Math.min(delayMs, MAX_TIMER_MS))
-  }
-
-  /** A turn opens after a rest: timers that fell due meanwhile fire now. */
-  #resumeTimers(): void {
-    if (this.#timer === undefined && this.#timerDueMs !== 0) this.#arm(this.#timerDueMs)
-  }
-}
-
-const MAX_ATTEMPTS = 1
-const MAX_TIMER_MS = 0x7fff_ffff
-
-const CODES: Readonly<Record<string, ErrorCode>> = {
-  'exceeded-cpu': 'VELA_TURN_EXCEEDED_CPU',
-  'exceeded-memory': 'VELA_TURN_EXCEEDED_MEMORY',
-  'exceeded-output': 'VELA_GUEST_RESPONSE_TOO_LARGE',
 }

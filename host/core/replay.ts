@@ -3,6 +3,7 @@
  * holds is guest code, so it gets the containment and the watchdog that guests get, and no code cache from the file.
  */
 import { buildCellImage, type CellImage } from '../cells/cell-image.ts'
+import { completeImage } from '../cells/cell-pool.ts'
 import { createSpawner, probeContainment, type SpawnOptions } from '../cells/spawn.ts'
 import { createSupervisor } from '../cells/supervisor.ts'
 import { play, residentMbOf } from '../replay/player.ts'
@@ -20,7 +21,7 @@ export async function replay(file: string): Promise<ReplayReport> {
       const { header } = recording
       const containment = probeContainment(image)
       const spawnOptions = { image, containment, memoryMb: header.memoryMb }
-      await writeKernelCache(spawnOptions)
+      await makeSnapshot(spawnOptions)
       const cell = createReplayCell(createSpawner(spawnOptions)(), residentMbOf(header.residentMb))
       try {
         const played = await play(recording, cell)
@@ -46,13 +47,13 @@ export async function replay(file: string): Promise<ReplayReport> {
 }
 
 /** As a host does before its first cell, so that spare isolates are made alike. */
-async function writeKernelCache(options: SpawnOptions & { readonly image: CellImage }): Promise<void> {
+async function makeSnapshot(options: SpawnOptions & { readonly image: CellImage }): Promise<void> {
   const supervisor = createSupervisor(
     { spawn: createSpawner(options), record: () => undefined, onEvent: () => undefined },
     { spares: 0, idleMs: 0, maxCells: 1, cordons: {}, residentMb: 1024 },
   )
   try {
-    await options.image.writeCodeCache(await supervisor.compile(options.image.kernelCore, 'kernel'))
+    await completeImage(options.image, supervisor)
   } finally {
     await supervisor.close()
   }

@@ -9,7 +9,7 @@ export interface Engine {
   load(request: LoadRequest): LoadResult
   /** Prepares a spare isolate with the default memory limit, so that the next load is fast. */
   warm(): void
-  /** Compiles without running anything; V8's code cache, or undefined where there is none. */
+  /** What makes later loads fast: a service's code cache, or the kernel's start image; undefined where there is none. */
   compile(source: string, kind: 'service' | 'kernel'): Uint8Array | undefined
 }
 

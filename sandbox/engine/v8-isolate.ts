@@ -10,10 +10,8 @@ import { createNatives } from './natives.ts'
 export type Ivm = typeof ivm
 
 export interface KernelImage {
-  /** An expression whose value is the kernel's exports. */
-  readonly core: string
-  /** V8's code cache of `bootScript(core)`, made by the host. */
-  readonly coreCache: Uint8Array | undefined
+  /** A startup snapshot with the kernel booted, made by the host (see createKernelSnapshot). */
+  readonly snapshot: ivm.ExternalCopy<ArrayBuffer>
   /** Parts that are loaded when a guest first touches them, by name. */
   readonly parts: Readonly<Record<string, string>>
 }
@@ -27,14 +25,16 @@ export interface BootedIsolate {
   host: GuestHost | undefined
 }
 
-export const KERNEL_FILE = 'vela:kernel'
+const KERNEL_FILE = 'vela:kernel'
+/** Where the snapshot keeps the bridge; taken off before guest code runs. */
+const BRIDGE = '__vela_bridge__'
 export const SERVICE_FILE = 'service.js'
 const NATIVES = ['parseUrl', 'updateUrl', 'decodeUtf8', 'encodeUtf8', 'randomBytes', 'part', 'flush', 'emit', 'log']
 
 export function bootIsolate(ivm: Ivm, kernel: KernelImage, memoryMb: number): BootedIsolate {
   // No onCatastrophicError: with a handler isolated-vm waits for the event loop to call it, and a cell has none; without
   // one it aborts the process, and the host sees that at once.
-  const isolate = new ivm.Isolate({ memoryLimit: memoryMb })
+  const isolate = new ivm.Isolate({ memoryLimit: memoryMb, snapshot: kernel.snapshot })
   const context = isolate.createContextSync()
   const occupant: { host: GuestHost | undefined } = { host: undefined }
   const natives = createNatives(
@@ -46,28 +46,29 @@ export function bootIsolate(ivm: Ivm, kernel: KernelImage, memoryMb: number): Bo
     },
     kernel.parts,
   )
-  const script = isolate.compileScriptSync(bootScript(kernel.core), {
-    filename: KERNEL_FILE,
-    ...(kernel.coreCache === undefined ? {} : { cachedData: codeCacheOf(ivm, kernel.coreCache) }),
-  })
-  const start = script.runSync(context, { reference: true }) as unknown as ivm.Reference<() => object>
-  const bridge = start.applySync(
-    undefined,
-    NATIVES.map((name) => new ivm.Callback(natives[name] as () => unknown)) as [],
-    { result: { reference: true } },
-  ) as unknown as BootedIsolate['bridge']
-  script.release()
-  start.release()
+  const bridge = context.global.getSync(BRIDGE, { reference: true }) as unknown as BootedIsolate['bridge']
+  context.global.deleteSync(BRIDGE)
+  const bind = bridge.getSync('bind', { reference: true }) as unknown as ivm.Reference<() => void>
+  bind.applySync(undefined, NATIVES.map((name) => new ivm.Callback(natives[name] as () => unknown)) as [])
   return Object.assign(occupant, { isolate, context, bridge, memoryMb })
 }
 
-/** The kernel as one expression: a function that takes the natives and returns the bridge. */
-export function bootScript(core: string): string {
+/**
+ * Boots the kernel once and keeps the heap: an isolate made from it has the kernel in place, and the code that the
+ * warm-up touched compiled (the warm-up's effects are not kept). V8 trusts a snapshot like native code: only the
+ * host makes one, in a cell that runs no guest.
+ */
+export function createKernelSnapshot(ivm: Ivm, core: string): Uint8Array {
   const list = NATIVES.join(',')
-  return `(kernel=>(${list})=>{const k=kernel.boot(globalThis,{${list}}),sdk=k.sdk.exports;return{...k.bridge,sdk,sdkNames:Object.keys(sdk).join()}})(${core})`
+  const boot = `globalThis.${BRIDGE}=(kernel=>{const k=kernel.boot(globalThis),sdk=k.sdk.exports;return{...k.bridge,bind:(${list})=>k.bind({${list}}),warmUp:kernel.warmUp,sdk,sdkNames:Object.keys(sdk).join()}})(${core})`
+  const snapshot = ivm.Isolate.createSnapshot([{ code: boot, filename: KERNEL_FILE }], WARM_UP)
+  return new Uint8Array(snapshot.copy())
 }
+
+const WARM_UP = `${BRIDGE}.bind();${BRIDGE}.warmUp(${BRIDGE},globalThis)`
 
 /** V8 trusts a code cache like native code: `bytes` must come from the host. */
 export function codeCacheOf(ivm: Ivm, bytes: Uint8Array): ivm.ExternalCopy<ArrayBuffer> {
-  return new ivm.ExternalCopy(bytes.slice().buffer)
+  // A copy of just these bytes: a Buffer's own store may be larger, or shared.
+  return new ivm.ExternalCopy(new Uint8Array(bytes).buffer)
 }

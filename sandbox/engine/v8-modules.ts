@@ -6,7 +6,7 @@
 import type ivm from 'isolated-vm'
 import type { LoadRequest } from './contract.ts'
 import { EngineFault, describeError } from './v8-errors.ts'
-import { KERNEL_FILE, SERVICE_FILE, bootScript, codeCacheOf, type BootedIsolate, type Ivm } from './v8-isolate.ts'
+import { SERVICE_FILE, codeCacheOf, type BootedIsolate, type Ivm } from './v8-isolate.ts'
 
 const HANDOVER = '__vela_handover__'
 const SDK_MODULES: ReadonlySet<string> = new Set(['@vela/guest-sdk', 'cloudflare:workers'])
@@ -20,7 +20,7 @@ export function linkGuest(ivm: Ivm, booted: BootedIsolate, request: LoadRequest)
   const bridgeModule = isolate.compileModuleSync(BRIDGE_SOURCE, { filename: 'vela:bridge' })
   const entry = isolate.compileModuleSync(ENTRY_SOURCE, { filename: 'vela:entry' })
   let sdk: ivm.Module | undefined
-  entry.instantiateSync(context, (specifier, referrer) => {
+  const resolve = (specifier: string, referrer: ivm.Module): ivm.Module => {
     if (referrer !== service) {
       if (specifier === 'vela:bridge') return bridgeModule
       if (specifier === 'vela:service') return service
@@ -30,7 +30,14 @@ export function linkGuest(ivm: Ivm, booted: BootedIsolate, request: LoadRequest)
       reason: 'unknown-import',
       message: `The service imports '${specifier.slice(0, 200)}', which does not exist here; bundle it into the service`,
     })
-  })
+  }
+  try {
+    entry.instantiateSync(context, resolve)
+  } catch (thrown) {
+    if (thrown instanceof EngineFault) throw thrown
+    // A name that a module of ours does not export.
+    throw new EngineFault({ reason: 'unknown-import', ...describeError(thrown) })
+  }
   context.global.setSync(HANDOVER, bridge.derefInto())
   return entry
 }
@@ -56,14 +63,12 @@ function compileSdk(isolate: ivm.Isolate, bridge: BootedIsolate['bridge']): ivm.
 }
 
 /** Compiles in an isolate of its own and runs nothing. */
-export function compileForCache(ivm: Ivm, source: string, kind: 'service' | 'kernel'): Uint8Array | undefined {
+export function compileForCache(ivm: Ivm, source: string): Uint8Array | undefined {
   const isolate = new ivm.Isolate({ memoryLimit: 256 })
   try {
-    const compiled =
-      kind === 'kernel'
-        ? isolate.compileScriptSync(bootScript(source), { filename: KERNEL_FILE, produceCachedData: true })
-        : isolate.compileModuleSync(source, { filename: SERVICE_FILE, produceCachedData: true })
-    const { cachedData } = compiled as { cachedData?: ivm.ExternalCopy<ArrayBuffer> }
+    const { cachedData } = isolate.compileModuleSync(source, { filename: SERVICE_FILE, produceCachedData: true }) as {
+      cachedData?: ivm.ExternalCopy<ArrayBuffer>
+    }
     return cachedData === undefined ? undefined : new Uint8Array(cachedData.copy())
   } catch {
     return undefined

@@ -5,25 +5,31 @@
 import type ivm from 'isolated-vm'
 import type { Engine, EnterResult, Guest, LoadRequest, LoadResult } from './contract.ts'
 import { EngineFault, describeError, faultOf, wallMsOf } from './v8-errors.ts'
-import { bootIsolate, type BootedIsolate, type Ivm, type KernelImage } from './v8-isolate.ts'
+import { bootIsolate, createKernelSnapshot, type BootedIsolate, type Ivm, type KernelImage } from './v8-isolate.ts'
 import { compileForCache, linkGuest } from './v8-modules.ts'
 
 export interface V8Options {
   readonly ivm: Ivm
-  readonly kernel: KernelImage
+  /** Missing while the snapshot is being made: then only `compile` works. */
+  readonly kernel: KernelImage | undefined
   /** Memory limit of spare isolates; loads that ask for another get a fresh one. */
   readonly defaultMemoryMb: number
 }
 
 export function createV8Engine({ ivm, kernel, defaultMemoryMb }: V8Options): Engine {
   let spare: BootedIsolate | undefined
+  const boot = (memoryMb: number): BootedIsolate => {
+    if (kernel === undefined) throw new Error('This cell has no kernel snapshot: it can only compile')
+    return bootIsolate(ivm, kernel, memoryMb)
+  }
   return {
     warm() {
-      spare ??= bootIsolate(ivm, kernel, defaultMemoryMb)
+      spare ??= boot(defaultMemoryMb)
     },
-    compile: (source, kind) => compileForCache(ivm, source, kind),
+    compile: (source, kind) =>
+      kind === 'kernel' ? createKernelSnapshot(ivm, source) : compileForCache(ivm, source),
     load(request) {
-      const booted = spare?.memoryMb === request.memoryMb ? spare : bootIsolate(ivm, kernel, request.memoryMb)
+      const booted = spare?.memoryMb === request.memoryMb ? spare : boot(request.memoryMb)
       if (booted === spare) spare = undefined
       booted.host = request.host
       return loadGuest(ivm, booted, request)

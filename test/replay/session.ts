@@ -80,7 +80,7 @@ export default {
       case '/big': return new Response('ü'.repeat(200_000))
       case '/half': return new Response(new ReadableStream({ pull() { throw new Error('broke ' + Date.now()) } }))
       case '/spin': console.log('spinning'); for (;;);
-      case '/bomb': { console.log('bombing'); const kept = []; for (;;) kept.push(new Array(10_000).fill({ at: kept.length })) }
+      case '/bomb': { console.log('bombing'); const kept = []; for (;;) kept.push(new Array(50_000).fill(kept.length)) }
       default: return new Response('?', { status: 404 })
     }
   },
@@ -93,12 +93,14 @@ export class Counter { constructor(ctx, env) { this.env = env } count() { return
 
 /** Plays every kind of traffic; resolves when all of it has been answered, one way or another. */
 export async function busySession({ runtime, urls, deploy, get }: TestRuntime): Promise<void> {
-  const manifest = { vars: { colour: 'green' }, limits: { cpuMs: 80, memoryMb: 48 } }
+  const manifest = { vars: { colour: 'green' }, limits: { cpuMs: 80 } }
   await deploy('curious', CURIOUS, { tenant: 'acme', manifest })
-  await deploy('twin', CURIOUS, { tenant: 'acme', manifest })
+  await deploy('twin', CURIOUS, { tenant: 'acme', manifest: { limits: { cpuMs: 5_000, memoryMb: 32 } } })
   await runtime.putSecret('acme', 'twin', 'KEY', 'secret')
   const at = (service: string, path: string, init?: RequestInit): Promise<unknown> =>
-    get(`/acme/${service}${path}`, init).then((response) => response.arrayBuffer(), String)
+    get(`/acme/${service}${path}`, init)
+      .then((response) => response.arrayBuffer())
+      .catch(String)
   const invoke = (method: string, args: number[]): Promise<unknown> =>
     runtime.invoke('acme/curious', method, args).catch(String)
 

@@ -1,0 +1,41 @@
+/**
+ * Who pays when an isolate is gone. An entry that was killed has had no effect, so calls that were new in it are tried once
+ * more, each by itself; a call that fails alone, or was the only one that can have done it, gets the limit's code.
+ */
+import type { ErrorCode } from '../core/errors.ts'
+import type { Call } from './call.ts'
+import type { Turn } from './turn-table.ts'
+
+export interface Verdict {
+  readonly retry: readonly Call[]
+  readonly failed: readonly { readonly call: Call; readonly code: ErrorCode }[]
+}
+
+const MAX_ATTEMPTS = 1
+
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  'exceeded-cpu': 'VELA_TURN_EXCEEDED_CPU',
+  'exceeded-memory': 'VELA_TURN_EXCEEDED_MEMORY',
+  'exceeded-output': 'VELA_GUEST_RESPONSE_TOO_LARGE',
+}
+
+/** `batch` is the one that was killed; `guilt`: it was the guest that broke a limit in it. Counts the attempt of `retry`. */
+export function judge(turns: readonly Turn[], batch: number, guilt: boolean, reason: string): Verdict {
+  const isFresh = (turn: Turn): boolean => turn.batch === batch && !turn.touched
+  const fresh = turns.filter(isFresh)
+  const suspects = guilt ? (fresh.length > 0 ? fresh : turns) : []
+  const proven = suspects.length === 1
+  const retry: Call[] = []
+  const failed: { call: Call; code: ErrorCode }[] = []
+  for (const turn of turns) {
+    const { call } = turn
+    if (turn.settled) continue
+    if (suspects.includes(turn) && (proven || call.attempts > 0 || !isFresh(turn))) {
+      failed.push({ call, code: CODES[reason] ?? 'VELA_CELL_LOST' })
+    } else if (isFresh(turn) && call.attempts < MAX_ATTEMPTS) {
+      call.attempts++
+      retry.push(call)
+    } else failed.push({ call, code: 'VELA_CELL_LOST' })
+  }
+  return { retry, failed }
+}
