@@ -50,7 +50,8 @@ export function createBatchRunner({ engine, writer, seeds, cpuMicros }: BatchDep
 
   const load = (frame: Frame): void => {
     const { payload, guest: number } = frame
-    if (frame.a + frame.b > payload.length) throw new ProtocolViolation('A load frame is shorter than its parts')
+    if (frame.a + frame.b > payload.length)
+      throw new ProtocolViolation('A load frame is shorter than its parts')
     residents.get(number)?.guest.dispose()
     const config = JSON.parse(payload.toString('utf8', 0, frame.a)) as LoadFrameConfig
     const cache = payload.subarray(frame.a + frame.b)
@@ -84,7 +85,8 @@ export function createBatchRunner({ engine, writer, seeds, cpuMicros }: BatchDep
 
   const enterGuest = (number: number, text: string, budgetMs: number): void => {
     const resident = residents.get(number)
-    if (resident === undefined) return fault(number, { reason: 'not-loaded', message: 'The guest is not loaded' })
+    if (resident === undefined)
+      return fault(number, { reason: 'not-loaded', message: 'The guest is not loaded' })
     const { guest, host } = resident
     const mark = writer.mark()
     const cpu = guest.cpuNanos()
@@ -95,7 +97,10 @@ export function createBatchRunner({ engine, writer, seeds, cpuMicros }: BatchDep
       writer.rewind(mark)
       host.writeLogs()
       if (result.fault === undefined) guest.dispose()
-      return fault(number, result.fault ?? { reason: 'exceeded-output', message: 'One entry produced too much output' })
+      return fault(
+        number,
+        result.fault ?? { reason: 'exceeded-output', message: 'One entry produced too much output' },
+      )
     }
     if (result.output !== undefined) {
       writer.text(FROM_CELL.output, number, Number((guest.cpuNanos() - cpu) / 1000n), 0, result.output)
@@ -110,7 +115,8 @@ export function createBatchRunner({ engine, writer, seeds, cpuMicros }: BatchDep
       return fault(number, { reason: 'start-threw', ...unhandled })
     }
     if (!resident.described) announce(number, resident)
-    if (unhandled !== undefined) writer.text(FROM_CELL.log, number, 3, 0, '\n\u0000' + JSON.stringify(unhandled))
+    if (unhandled !== undefined)
+      writer.text(FROM_CELL.log, number, 3, 0, '\n\u0000' + JSON.stringify(unhandled))
   }
 
   const compile = (frame: Frame): void => {

@@ -45,13 +45,23 @@ export function createGuestHost(number: number, writer: FrameWriter, seeds: Seed
         dropped++
         return false
       }
-      lines.push({ level: level & 3, text: `${requestId.slice(0, 64)}\n${text.slice(0, MAX_LINE_CHARACTERS)}` })
+      lines.push({
+        level: level & 3,
+        text: `${requestId.slice(0, 64)}\n${text.slice(0, MAX_LINE_CHARACTERS)}`,
+      })
       return true
     },
     writeLogs() {
       if (lines.length === 0 && dropped === 0) return
       for (const { level, text } of lines) writer.text(FROM_CELL.log, number, level, 0, text)
-      if (dropped > 0) writer.text(FROM_CELL.log, number, 2, dropped, `\n${dropped} log lines dropped: one turn said too much`)
+      if (dropped > 0)
+        writer.text(
+          FROM_CELL.log,
+          number,
+          2,
+          dropped,
+          `\n${dropped} log lines dropped: one turn said too much`,
+        )
       lines = []
       dropped = 0
       logCharacters = 0

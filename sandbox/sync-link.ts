@@ -25,7 +25,7 @@ export function createSyncLink(descriptor: number): SyncLink {
       }
     },
     write(bytes) {
-      for (let at = 0; at < bytes.length; ) {
+      for (let at = 0; at < bytes.length;) {
         try {
           at += writeSync(descriptor, bytes, at, bytes.length - at)
         } catch (thrown) {

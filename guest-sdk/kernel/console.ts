@@ -65,7 +65,12 @@ export function installConsole(target: object, native: Native, clock: Clock, req
   }
   const console = {}
   for (const name of Object.keys(methods)) {
-    defineProperty(console, name, { value: methods[name], writable: true, configurable: true, enumerable: true })
+    defineProperty(console, name, {
+      value: methods[name],
+      writable: true,
+      configurable: true,
+      enumerable: true,
+    })
   }
   defineProperty(target, 'console', { value: console, writable: true, configurable: true, enumerable: false })
 }

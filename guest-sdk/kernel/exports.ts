@@ -18,7 +18,17 @@ export interface GuestExports {
 
 /** Called by the runtime on other occasions, so never as methods. */
 const RESERVED: ReadonlySet<string> = new Set([
-  'fetch', 'scheduled', 'queue', 'start', 'stop', 'alarm', 'tail', 'email', 'constructor', 'default', 'then',
+  'fetch',
+  'scheduled',
+  'queue',
+  'start',
+  'stop',
+  'alarm',
+  'tail',
+  'email',
+  'constructor',
+  'default',
+  'then',
 ])
 
 export function readExports(namespace: Record<string, unknown>): GuestExports {
@@ -100,10 +110,15 @@ const bound =
 function methodNames(holder: unknown): string[] {
   const names = new Set<string>()
   let level: unknown = holder
-  for (let depth = 0; depth < 8 && isObject(level) && level !== Object.prototype && level !== Function.prototype; depth++) {
+  for (
+    let depth = 0;
+    depth < 8 && isObject(level) && level !== Object.prototype && level !== Function.prototype;
+    depth++
+  ) {
     for (const name of Object.getOwnPropertyNames(level)) {
       const descriptor = Object.getOwnPropertyDescriptor(level, name)
-      if (typeof descriptor?.value === 'function' && !RESERVED.has(name) && !name.startsWith('_')) names.add(name)
+      if (typeof descriptor?.value === 'function' && !RESERVED.has(name) && !name.startsWith('_'))
+        names.add(name)
     }
     level = Object.getPrototypeOf(level)
   }

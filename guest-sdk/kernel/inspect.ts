@@ -2,7 +2,15 @@
  * Renders values for the log without running guest code: own data properties only, getters are named and not
  * called, depth, width and length are bounded.
  */
-import { StringOf, getOwnPropertyDescriptor, getPrototypeOf, isArray, ReflectOwnKeys, slice, stringify } from './primordials.ts'
+import {
+  StringOf,
+  getOwnPropertyDescriptor,
+  getPrototypeOf,
+  isArray,
+  ReflectOwnKeys,
+  slice,
+  stringify,
+} from './primordials.ts'
 
 const MAX_DEPTH = 3
 const MAX_ITEMS = 100
@@ -89,7 +97,8 @@ function inspectProperties(value: object, depth: number, seen: readonly unknown[
       break
     }
     const shown = 'value' in descriptor ? inspect(descriptor.value, depth + 1, seen) : '[Getter]'
-    const name = typeof key === 'symbol' ? `[${StringOf(key)}]` : /^[A-Za-z_$][\w$]*$/.test(key) ? key : inspect(key)
+    const name =
+      typeof key === 'symbol' ? `[${StringOf(key)}]` : /^[A-Za-z_$][\w$]*$/.test(key) ? key : inspect(key)
     parts[parts.length] = list && typeof key === 'string' && /^\d+$/.test(key) ? shown : `${name}: ${shown}`
   }
   const contents = entriesOf(value, depth, seen)
@@ -104,7 +113,8 @@ function entriesOf(value: object, depth: number, seen: readonly unknown[]): stri
   const parts: string[] = []
   if (value instanceof Map) {
     Map.prototype.forEach.call(value, (item: unknown, key: unknown) => {
-      if (parts.length < MAX_ITEMS) parts[parts.length] = `${inspect(key, depth + 1, seen)} => ${inspect(item, depth + 1, seen)}`
+      if (parts.length < MAX_ITEMS)
+        parts[parts.length] = `${inspect(key, depth + 1, seen)} => ${inspect(item, depth + 1, seen)}`
     })
   } else if (value instanceof Set) {
     Set.prototype.forEach.call(value, (item: unknown) => {

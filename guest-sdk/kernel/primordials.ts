@@ -8,7 +8,8 @@ export const ReflectApply: typeof Reflect.apply = Reflect.apply
 export const ReflectConstruct: typeof Reflect.construct = Reflect.construct
 export const ReflectOwnKeys: typeof Reflect.ownKeys = Reflect.ownKeys
 export const defineProperty: typeof Object.defineProperty = Object.defineProperty
-export const getOwnPropertyDescriptor: typeof Object.getOwnPropertyDescriptor = Object.getOwnPropertyDescriptor
+export const getOwnPropertyDescriptor: typeof Object.getOwnPropertyDescriptor =
+  Object.getOwnPropertyDescriptor
 export const getPrototypeOf: typeof Object.getPrototypeOf = Object.getPrototypeOf
 export const freeze: typeof Object.freeze = Object.freeze
 export const isArray: typeof Array.isArray = Array.isArray
@@ -26,7 +27,9 @@ export function uncurry<This, Args extends unknown[], Result>(
 }
 
 export const slice: (text: string, from: number, to?: number) => string = uncurry(String.prototype.slice)
-export const indexOf: (text: string, part: string, from?: number) => number = uncurry(String.prototype.indexOf)
+export const indexOf: (text: string, part: string, from?: number) => number = uncurry(
+  String.prototype.indexOf,
+)
 export const charCodeAt: (text: string, at: number) => number = uncurry(String.prototype.charCodeAt)
 
 const promiseThen = Promise.prototype.then

@@ -46,7 +46,8 @@ export function sendResponse(id: number, parts: ResponseParts, deps: SendDeps): 
 function sendHead(id: number, parts: ResponseParts, kind: number, text: string, deps: SendDeps): undefined {
   const { headers } = parts
   let list = ''
-  for (let at = 0; at < headers.length; at++) list += (at === 0 ? '' : ',') + (stringify(headers[at]) as string)
+  for (let at = 0; at < headers.length; at++)
+    list += (at === 0 ? '' : ',') + (stringify(headers[at]) as string)
   const pending = deps.pending() ? 1 : 0
   deps.outbox.add(
     `[${FROM_GUEST.response},${id},${parts.status},[${list}],${kind},${text.length},${pending}]`,
@@ -69,7 +70,8 @@ function sendParts(id: number, parts: ResponseParts, reader: BodyReader, deps: S
     }
     credit -= part.length
     sent += part.length
-    if (sent > deps.limitBytes) throw new RangeError(`The response exceeds limits.responseBodyBytes (${deps.limitBytes})`)
+    if (sent > deps.limitBytes)
+      throw new RangeError(`The response exceeds limits.responseBodyBytes (${deps.limitBytes})`)
     if (typeof part === 'string') outbox.add(`[${FROM_GUEST.data},${id},${BODY.text},${part.length}]`, part)
     else if (part.length === 0) return
     else if (part.length <= SMALL_BYTES) {

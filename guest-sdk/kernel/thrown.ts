@@ -9,7 +9,8 @@ const MAX_TEXT = 16_384
 
 /** JSON {name, message, stack?, code?} of anything thrown. Never throws. */
 export function describeThrown(thrown: unknown): string {
-  if (!isError(thrown)) return `{"name":"Error","message":${quote(`Thrown value is no Error: ${show(thrown)}`)}}`
+  if (!isError(thrown))
+    return `{"name":"Error","message":${quote(`Thrown value is no Error: ${show(thrown)}`)}}`
   const name = read(thrown, 'name') ?? 'Error'
   const message = read(thrown, 'message') ?? ''
   const stack = read(thrown, 'stack')

@@ -62,7 +62,7 @@ export function createTimers(clock: Clock, onError: (thrown: unknown) => void): 
     heap.length -= 1
     if (heap.length === 0) return first
     heap[0] = last
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       const left = 2 * at + 1
       const right = left + 1
       let least = at
@@ -86,7 +86,9 @@ export function createTimers(clock: Clock, onError: (thrown: unknown) => void): 
     limit: 1000,
     set(callback, delayMs, args, repeat) {
       if (pendingCount >= timers.limit) {
-        throw new RangeError(`A service may have ${timers.limit} timers pending; clear some, or raise limits.timers`)
+        throw new RangeError(
+          `A service may have ${timers.limit} timers pending; clear some, or raise limits.timers`,
+        )
       }
       const asked = Math.trunc(Number(delayMs))
       const delay = asked >= 1 && asked <= LONGEST_DELAY_MS ? asked : 1

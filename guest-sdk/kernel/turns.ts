@@ -180,7 +180,7 @@ export function createTurns(deps: TurnsDeps): Turns {
     run(
       turn,
       () => {
-        if (handler === undefined) throw new TypeError('The service exports no fetch handler')
+        if (handler === undefined) throw new MethodMissing('fetch')
         return handler(request, deps.env(), contextOf(turn))
       },
       settleResponse,

@@ -13,7 +13,10 @@ interface SampleRequest {
 }
 
 interface SamplePlatform {
-  readonly URL: new (url: string) => { readonly pathname: string; readonly searchParams: { get(name: string): string | null } }
+  readonly URL: new (url: string) => {
+    readonly pathname: string
+    readonly searchParams: { get(name: string): string | null }
+  }
   readonly Response: { new (body: string, init: object): object; json(value: unknown): object }
   readonly console: { log(...values: unknown[]): void }
 }
@@ -43,7 +46,15 @@ export function warmUp(bridge: Bridge, platform: SamplePlatform): void {
   })
   bridge.describe()
   const invoke = (id: number, method: string, url: string, kind: number, size: number): unknown[] => [
-    TO_GUEST.invoke, id, HANDLER.fetch, method, url, ['host', 'a.example'], kind, size, 'r',
+    TO_GUEST.invoke,
+    id,
+    HANDLER.fetch,
+    method,
+    url,
+    ['host', 'a.example'],
+    kind,
+    size,
+    'r',
   ]
   const body = '{"a":1}'
   const messages = [

@@ -21,7 +21,11 @@ export interface ResponseParts {
   readonly status: number
   /** Flat: name, value, name, value … */
   readonly headers: readonly string[]
-  readonly body: null | { readonly text: string } | { readonly bytes: Uint8Array } | { readonly stream: BodyStream }
+  readonly body:
+    | null
+    | { readonly text: string }
+    | { readonly bytes: Uint8Array }
+    | { readonly stream: BodyStream }
 }
 
 /** As much of ReadableStream as the kernel uses. */

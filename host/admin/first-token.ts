@@ -8,7 +8,11 @@ import type { Registry } from '../registry/types.ts'
 
 export const TOKEN_FILE = 'admin-token'
 
-export async function ensureFirstToken(registry: Registry, dataDir: string | null, fixed: string | undefined): Promise<void> {
+export async function ensureFirstToken(
+  registry: Registry,
+  dataDir: string | null,
+  fixed: string | undefined,
+): Promise<void> {
   const tokens = await registry.listTokens()
   if (tokens.length > 0) return
   const { token } = await registry.createToken(null, ['admin'], fixed)

@@ -3,7 +3,7 @@
  * kernel's snapshot and parts, and the engine's addon. The permission model then lets a cell read that directory alone.
  */
 import { createHash } from 'node:crypto'
-import { chmod, copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -25,11 +25,13 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const KERNEL = join(ROOT, 'guest-sdk/kernel/boot.ts')
 const PARTS_DIR = join(ROOT, 'guest-sdk/web/parts')
 const PARTS: readonly string[] = ['clone', 'encodings', 'forms', 'streams']
+const PREFIX = 'vela-cell-'
 const CELL = join(ROOT, 'sandbox/cell.ts')
 
 export async function buildCellImage(): Promise<CellImage> {
   const [core, parts, cell] = await Promise.all([bundleKernel(KERNEL), bundleParts(), bundleCell()])
-  const dir = await mkdtemp(join(tmpdir(), 'vela-cell-'))
+  await removeLeftovers()
+  const dir = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`))
   await chmod(dir, 0o755)
   await Promise.all([
     writeFile(join(dir, 'cell.js'), cell, { mode: 0o644 }),
@@ -44,6 +46,24 @@ export async function buildCellImage(): Promise<CellImage> {
     kernelCore: core,
     writeSnapshot: (snapshot) => writeFile(join(dir, 'kernel.snapshot'), snapshot, { mode: 0o644 }),
     remove: () => rm(dir, { recursive: true, force: true }),
+  }
+}
+
+/** A host that was killed could not remove its image; the process id in the name tells whose are left. */
+async function removeLeftovers(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const pid = name.startsWith(PREFIX) ? Number(name.slice(PREFIX.length).split('-')[0]) : Number.NaN
+    if (!Number.isInteger(pid) || isAlive(pid)) continue
+    // Another user's, or another host removes it just now.
+    await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => undefined)
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 

@@ -52,7 +52,8 @@ export async function createCellPool({ config, log, metrics }: CellPoolDeps): Pr
 /** The kernel's snapshot is made in a cell that runs no guest; cells that start afterwards boot from it. */
 export async function completeImage(image: CellImage, supervisor: Supervisor): Promise<void> {
   const snapshot = await supervisor.compile(image.kernelCore, 'kernel')
-  if (snapshot.length === 0) throw new VelaError('VELA_CELL_START_FAILED', 'The kernel snapshot could not be made')
+  if (snapshot.length === 0)
+    throw new VelaError('VELA_CELL_START_FAILED', 'The kernel snapshot could not be made')
   await image.writeSnapshot(snapshot)
 }
 
@@ -67,11 +68,22 @@ function reportEvent({ kind, ...fields }: CellEvent, log: Log, metrics: Metrics)
 function headerOf(image: CellImage, { limits, cells }: Config): RecordingHeader {
   const { memoryMb } = limits.default
   const { residentMb } = cells
-  return { format: 'vela-recording', version: 1, image: image.id, node: process.version, memoryMb, residentMb }
+  return {
+    format: 'vela-recording',
+    version: 1,
+    image: image.id,
+    node: process.version,
+    memoryMb,
+    residentMb,
+  }
 }
 
 /** Cells serve whether or not they can be recorded; a full disk is told once, not once a cell. */
-function createRecorders(dir: string, header: RecordingHeader, log: Log): (label: string) => Recorder | undefined {
+function createRecorders(
+  dir: string,
+  header: RecordingHeader,
+  log: Log,
+): (label: string) => Recorder | undefined {
   let recordings = 0
   let failed = false
   const onFailure = ({ message }: Error): void => {
@@ -94,6 +106,9 @@ function makeRecordDir(dir: string): void {
   try {
     mkdirSync(dir, { recursive: true, mode: 0o700 })
   } catch (thrown) {
-    throw new VelaError('VELA_CONFIG_INVALID', `cells.recordDir ${dir} cannot be made: ${(thrown as Error).message}`)
+    throw new VelaError(
+      'VELA_CONFIG_INVALID',
+      `cells.recordDir ${dir} cannot be made: ${(thrown as Error).message}`,
+    )
   }
 }

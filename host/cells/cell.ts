@@ -42,7 +42,9 @@ export class Cell {
   readonly #batch = Buffer.alloc(BATCH_PAYLOAD_BYTES)
   readonly #seeds = createSeedPool()
   #toDrop: number[] = []
+  #loads = 0
   #wantsWarm = false
+  #warmTimer: NodeJS.Timeout | undefined
   #compile: { source: Buffer; kind: number; done: (cache: Buffer) => void } | undefined
   #nextNumber = 1
   #sequence = 0
@@ -95,9 +97,6 @@ export class Cell {
   get outstandingBudgetMs(): number {
     return this.#outstandingBudgetMs
   }
-  get residents(): IterableIterator<Resident> {
-    return this.#residents.values()
-  }
 
   load(resident: Resident): void {
     // The header has 16 bits for it: the first come round again long after their frames have gone.
@@ -107,6 +106,8 @@ export class Cell {
     this.#residents.set(number, resident)
     this.#numbers.set(resident, number)
     this.#toLoad.add(number)
+    // Who loads a second guest is likely to load more; the first spare came with the cell.
+    if (++this.#loads > 1) this.#warmWhenIdle()
     this.#schedule()
   }
 
@@ -126,12 +127,6 @@ export class Cell {
     this.#schedule()
   }
 
-  /** Asks for a spare isolate. */
-  warm(): void {
-    this.#wantsWarm = true
-    this.#schedule()
-  }
-
   /** V8's code cache of a source; only for a cell that never had a resident. Empty if there is none. */
   async compile(source: string, kind: 'service' | 'kernel'): Promise<Buffer> {
     const cache = new Promise<Buffer>((done) => {
@@ -146,6 +141,17 @@ export class Cell {
     if (this.#end !== undefined) return
     this.#options.process.kill()
     this.#finish(reason, message)
+  }
+
+  /** A spare isolate takes milliseconds to make, so it must not stand in the way of calls. */
+  #warmWhenIdle(): void {
+    clearTimeout(this.#warmTimer)
+    this.#warmTimer = setTimeout(() => {
+      if (this.#end !== undefined) return
+      if (this.#outstanding !== 0 || this.#hasWork()) return this.#warmWhenIdle()
+      this.#wantsWarm = true
+      this.#schedule()
+    }, WARM_IDLE_MS).unref()
   }
 
   #schedule(): void {
@@ -225,6 +231,8 @@ export class Cell {
   }
 
   #receive(frame: Frame): void {
+    // A guest that was dropped may still be heard of; one that never was may not.
+    if (frame.guest > this.#loads) throw new ProtocolViolation(`The cell speaks of guest ${frame.guest}`)
     const resident = this.#residents.get(frame.guest)
     switch (frame.kind) {
       case FROM_CELL.hello:
@@ -283,4 +291,5 @@ export class Cell {
 
 const EMPTY = new Uint8Array(0)
 const WARM_BUDGET_MS = 1000
+const WARM_IDLE_MS = 3
 const COMPILE_BUDGET_MS = 10_000

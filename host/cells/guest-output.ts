@@ -7,7 +7,14 @@ import { ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
 import type { GuestError } from './call.ts'
 
 export interface OutputHandler {
-  response(id: number, status: number, headers: readonly string[], kind: number, body: string, pending: boolean): void
+  response(
+    id: number,
+    status: number,
+    headers: readonly string[],
+    kind: number,
+    body: string,
+    pending: boolean,
+  ): void
   value(id: number, json: string | undefined, pending: boolean): void
   threw(id: number, error: GuestError, pending: boolean): void
   data(id: number, part: string, kind: number): void
@@ -99,11 +106,17 @@ const HEADER_VALUE = /^[^\u0000-\u0008\u000a-\u001f\u007f\u0100-\uffff]*$/
 
 /** The kernel has checked them; a broken-out cell has not. */
 function headersOf(value: unknown): readonly string[] {
-  if (!Array.isArray(value) || value.length % 2 !== 0) throw new ProtocolViolation('Headers are no list of pairs')
+  if (!Array.isArray(value) || value.length % 2 !== 0)
+    throw new ProtocolViolation('Headers are no list of pairs')
   for (let at = 0; at < value.length; at += 2) {
     const name: unknown = value[at]
     const text: unknown = value[at + 1]
-    if (typeof name !== 'string' || typeof text !== 'string' || !HEADER_NAME.test(name) || !HEADER_VALUE.test(text)) {
+    if (
+      typeof name !== 'string' ||
+      typeof text !== 'string' ||
+      !HEADER_NAME.test(name) ||
+      !HEADER_VALUE.test(text)
+    ) {
       throw new ProtocolViolation('A header is malformed')
     }
   }

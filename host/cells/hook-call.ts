@@ -26,7 +26,11 @@ export function createHookCall(handler: number, argument: string): { call: Call;
     value: () => resolve(),
     threw: ({ name, message, stack }) =>
       reject(
-        new VelaError('VELA_DEPLOY_START_THREW', `${name}: ${message}`, stack === undefined ? {} : { details: { stack } }),
+        new VelaError(
+          'VELA_DEPLOY_START_THREW',
+          `${name}: ${message}`,
+          stack === undefined ? {} : { details: { stack } },
+        ),
       ),
     failed: (code, detail) => reject(new VelaError(code, detail)),
   }

@@ -73,7 +73,8 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
   }
 
   const checkDrained = (): void => {
-    if (onDrained !== undefined && queue.length === 0 && (replica === undefined || replica.turnCount === 0)) onDrained()
+    if (onDrained !== undefined && queue.length === 0 && (replica === undefined || replica.turnCount === 0))
+      onDrained()
   }
 
   const gone = (which: Replica, end: ReplicaEnd): void => {
@@ -94,7 +95,8 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
   /** Brings a replica for what waits; failures go to the waiting calls. */
   const wakeUp = (): void => {
     load().catch((thrown: unknown) => {
-      const error = thrown instanceof VelaError ? thrown : new VelaError('VELA_CELL_START_FAILED', String(thrown))
+      const error =
+        thrown instanceof VelaError ? thrown : new VelaError('VELA_CELL_START_FAILED', String(thrown))
       const code = error.code === 'VELA_CELL_START_FAILED' ? error.code : 'VELA_GUEST_THREW'
       failAll(queue.takeAll(), code, error.message)
     })
@@ -120,7 +122,12 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
     const late = Promise.withResolvers<never>()
     late.promise.catch(() => undefined)
     const deadline = setTimeout(() => {
-      late.reject(new VelaError('VELA_DEPLOY_START_TIMEOUT', `The service did not finish starting within ${startWallMs} ms`))
+      late.reject(
+        new VelaError(
+          'VELA_DEPLOY_START_TIMEOUT',
+          `The service did not finish starting within ${startWallMs} ms`,
+        ),
+      )
     }, startWallMs)
     let startFault: VelaError | undefined
     const fresh: Replica = new Replica({
@@ -160,7 +167,8 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
     } finally {
       clearTimeout(deadline)
     }
-    if (fresh.gone) throw new VelaError('VELA_CELL_START_FAILED', 'The cell ended while the service was starting')
+    if (fresh.gone)
+      throw new VelaError('VELA_CELL_START_FAILED', 'The cell ended while the service was starting')
     if (stopped) {
       fresh.cellLost('stopped', 0)
       home.drop(fresh)
@@ -185,7 +193,8 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
       if (ended) return call.failed('VELA_CELL_LOST', 'This version of the service has been replaced')
       lastUsedMs = call.startedMs
       const pausedUntil = strikes.pausedUntilMs(lastUsedMs)
-      if (pausedUntil > 0) return call.failed('VELA_GUEST_QUARANTINED', pausedDetail(pausedUntil - lastUsedMs))
+      if (pausedUntil > 0)
+        return call.failed('VELA_GUEST_QUARANTINED', pausedDetail(pausedUntil - lastUsedMs))
       if (!queue.push(call)) {
         return call.failed('VELA_CELL_OVERLOADED', `${limits.queueLength} calls wait already; retry later`)
       }
@@ -223,7 +232,8 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
       home.drop(last)
     },
     hibernate() {
-      if (replica === undefined || cell === undefined || replica.turnCount > 0 || queue.length > 0) return false
+      if (replica === undefined || cell === undefined || replica.turnCount > 0 || queue.length > 0)
+        return false
       const resting = replica
       const home = cell
       replica = undefined
@@ -233,7 +243,11 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
       return true
     },
     tick(nowMs) {
-      failAll(queue.takeOlderThan(nowMs - limits.wallMs), 'VELA_TURN_EXCEEDED_WALL', 'The call waited too long')
+      failAll(
+        queue.takeOlderThan(nowMs - limits.wallMs),
+        'VELA_TURN_EXCEEDED_WALL',
+        'The call waited too long',
+      )
       replica?.expire(nowMs, limits.wallMs)
     },
     get state() {

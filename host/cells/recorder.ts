@@ -41,7 +41,11 @@ export interface Recorder {
 }
 
 /** Throws when the file cannot be made; later failures end the recording and are told to `onFailure`, once. */
-export function createRecorder(file: string, header: RecordingHeader, onFailure: (failure: Error) => void): Recorder {
+export function createRecorder(
+  file: string,
+  header: RecordingHeader,
+  onFailure: (failure: Error) => void,
+): Recorder {
   const descriptor = openSync(file, 'wx', 0o600)
   let open = true
   const close = (): void => {
@@ -78,5 +82,5 @@ export function createRecorder(file: string, header: RecordingHeader, onFailure:
 
 /** A disk that is nearly full takes a part and says so only by the count. */
 function writeAll(descriptor: number, bytes: Buffer): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at, bytes.length - at)
+  for (let at = 0; at < bytes.length;) at += writeSync(descriptor, bytes, at, bytes.length - at)
 }

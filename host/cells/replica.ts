@@ -95,7 +95,12 @@ export class Replica implements Resident {
       const most = this.#pacer.callsPerEntry()
       for (let call = queue.peek(); call !== undefined; call = queue.peek()) {
         const alone = call.attempts > 0
-        if (this.#lastCalls === most || this.#turns.size >= limits.concurrency || (alone && this.#lastCalls > 0)) break
+        if (
+          this.#lastCalls === most ||
+          this.#turns.size >= limits.concurrency ||
+          (alone && this.#lastCalls > 0)
+        )
+          break
         queue.shift()
         const turn = this.#turns.open(call, sequence)
         const message = call.encode(turn.id)
@@ -140,7 +145,11 @@ export class Replica implements Resident {
   }
 
   faulted(fault: Fault): void {
-    this.#end({ reason: fault.reason, message: fault.message, fault }, this.#lastBatch, this.#isGuilt(fault.reason))
+    this.#end(
+      { reason: fault.reason, message: fault.message, fault },
+      this.#lastBatch,
+      this.#isGuilt(fault.reason),
+    )
   }
 
   cellLost(reason: CellEnd, during: number): void {
@@ -173,7 +182,12 @@ export class Replica implements Resident {
     return reason === 'exceeded-cpu' || reason === 'exceeded-memory' || reason === 'exceeded-output'
   }
 
-  #end(end: { reason: ReplicaEnd['reason']; message: string; fault?: Fault }, batch: number, guilt: boolean, suspect = false): void {
+  #end(
+    end: { reason: ReplicaEnd['reason']; message: string; fault?: Fault },
+    batch: number,
+    guilt: boolean,
+    suspect = false,
+  ): void {
     if (this.#gone) return
     this.#gone = true
     this.#timer.close()

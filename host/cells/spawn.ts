@@ -30,7 +30,12 @@ const MAX_LAST_WORDS = 2048
 export function createSpawner({ image, containment, memoryMb }: SpawnOptions): () => CellProcess {
   let spawned = 0
   return () => {
-    const { command, args } = commandLine(image, containment, memoryMb, FIRST_USER_ID + (spawned++ % USER_IDS))
+    const { command, args } = commandLine(
+      image,
+      containment,
+      memoryMb,
+      FIRST_USER_ID + (spawned++ % USER_IDS),
+    )
     const child = spawn(command, args, {
       env: {},
       cwd: image.dir,
@@ -46,7 +51,8 @@ export function createSpawner({ image, containment, memoryMb }: SpawnOptions): (
     const socket = child.stdio[3] as Socket
     let words = ''
     child.stderr?.on('data', (chunk: Buffer) => {
-      if (words.length < MAX_LAST_WORDS) words += chunk.toString('latin1').slice(0, MAX_LAST_WORDS - words.length)
+      if (words.length < MAX_LAST_WORDS)
+        words += chunk.toString('latin1').slice(0, MAX_LAST_WORDS - words.length)
     })
     child.stderr?.on('error', () => undefined)
     const kill = (): void => void child.kill('SIGKILL')

@@ -5,6 +5,7 @@
  */
 import { VelaError } from '../core/errors.ts'
 import { Cell, type CellEnd, type CellProcess } from './cell.ts'
+import { createPriorityKeeper } from './priority.ts'
 import type { Recorder } from './recorder.ts'
 import { createWatchdog } from './watchdog.ts'
 
@@ -72,7 +73,15 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
   let failures = 0
   let closed = false
 
-  const watchdog = createWatchdog({ residentLimitBytes: () => options.residentMb * 1024 * 1024 })
+  const priorities = createPriorityKeeper()
+  const watchdog = createWatchdog({
+    residentLimitBytes: () => options.residentMb * 1024 * 1024,
+    onLong: (pid) => {
+      for (const [cell, home] of homeOfCell) {
+        if (cell.pid === pid) priorities.demote(home.owner, pid, performance.now())
+      }
+    },
+  })
 
   const startCell = async (label: string): Promise<Cell> => {
     const process = deps.spawn()
@@ -136,6 +145,7 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
     home.cell = cell
     home.emptySinceMs = performance.now()
     homeOfCell.set(cell, home)
+    priorities.assigned(home.owner, cell.pid, home.emptySinceMs)
     deps.onEvent({ kind: 'assigned', pid: cell.pid, owner: home.owner })
     return cell
   }
@@ -199,6 +209,7 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
         if (cell === undefined || cell.residentCount > 0 || cell.outstanding !== 0) home.emptySinceMs = nowMs
         else if (nowMs - home.emptySinceMs > options.idleMs) cell.kill('stopped', 'Idle')
       }
+      priorities.tick([...homeOfCell].map(([{ pid }, { owner }]) => ({ owner, pid })), nowMs)
       if (failures > 0 && startingSpares === 0) failures--
       refill()
     },

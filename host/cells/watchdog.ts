@@ -26,7 +26,7 @@ export interface WatchdogOptions {
   /** Resident memory that a cell may have (bytes), by what lives in it. */
   readonly residentLimitBytes: (cell: WatchedCell) => number
   /** Called when a cell has worked for long; the scheduler may be told to prefer others. */
-  readonly onLong?: (cell: WatchedCell) => void
+  readonly onLong?: (pid: number) => void
   readonly readStats?: (pid: number) => ProcessStats | undefined
 }
 
@@ -93,7 +93,7 @@ export function createWatchdog(options: WatchdogOptions): Watchdog {
     watch.still = stats.cpuMs === watch.lastCpuMs && stats.state !== 'R' ? watch.still + 1 : 0
     watch.lastCpuMs = stats.cpuMs
     if (watch.still * LOOK_MS > STUCK_MS) return end('stuck', 'The cell owes an answer and does not run')
-    if (usedMs > 2 * LOOK_MS) options.onLong?.(cell)
+    if (usedMs > 2 * LOOK_MS) options.onLong?.(cell.pid)
   }
 
   const stop = (): void => {

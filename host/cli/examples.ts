@@ -13,11 +13,19 @@ export interface Example {
   readonly service: string
   readonly version: string
   readonly url: string
+  /** Commands that show what it does. */
+  readonly try: readonly string[]
 }
 
 type ExamplesHost = Pick<HostRuntime, 'registry' | 'services' | 'deploy'>
 
 const TENANT = 'demo'
+const TRIES: Readonly<Record<string, (url: string) => readonly string[]>> = {
+  hello: (url) => [`curl '${url}?name=Ada'`],
+  notes: (url) => [`curl -H 'content-type: application/json' -d '{"title":"buy tea"}' ${url}`, `curl ${url}`],
+  quote: () => [`npx vela invoke ${TENANT}/quote quote '[[{"sku":"tea","quantity":3}]]'`],
+  stream: (url) => [`curl -N ${url}`, `curl -o /dev/null '${url}bytes?mb=10'`],
+}
 const EXAMPLES = join(import.meta.dirname, '..', '..', 'examples')
 
 export async function deployExamples(
@@ -59,8 +67,12 @@ async function deployExample(runtime: ExamplesHost, folder: string): Promise<Exa
   const version = await versionOf(bundled)
   const services = await runtime.services(TENANT)
   const present = services.find((one) => one.service === bundled.manifest.name)
-  if (present?.activeVersion === version) return { service: present.service, version, url: present.url }
+  if (present?.activeVersion === version) return exampleOf(present.service, version, present.url)
   const { manifest } = bundled
   const result = await runtime.deploy({ tenant: TENANT, manifest, bundle: bundled.bundle })
-  return { service: result.service, version: result.version, url: result.url }
+  return exampleOf(result.service, result.version, result.url)
+}
+
+function exampleOf(service: string, version: string, url: string): Example {
+  return { service, version, url, try: TRIES[service]?.(url) ?? [`curl ${url}`] }
 }

@@ -64,11 +64,19 @@ export interface Control {
   /** Stores the secret and makes the next turn see it (the isolate is replaced, in-flight turns drain). */
   putSecret(tenant: string, service: string, key: string, value: string): Promise<void>
   deleteSecret(tenant: string, service: string, key: string): Promise<void>
-  invoke(target: `${string}/${string}`, method: string, args: readonly JsonValue[]): Promise<JsonValue | undefined>
+  invoke(
+    target: `${string}/${string}`,
+    method: string,
+    args: readonly JsonValue[],
+  ): Promise<JsonValue | undefined>
   /** Live log of one service; call the returned function to stop. */
   tail(tenant: string, service: string, listener: (entry: LogEntry) => void): () => void
   doctor(): Promise<DoctorCheck[]>
   /** Prometheus text format. */
   metrics(): Promise<string>
-  health(): { readonly status: 'ok' | 'starting' | 'draining'; readonly services: number; readonly cells: number }
+  health(): {
+    readonly status: 'ok' | 'starting' | 'draining'
+    readonly services: number
+    readonly cells: number
+  }
 }

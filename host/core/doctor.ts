@@ -18,19 +18,44 @@ export async function runDoctor(config: Config, cells: CellPool): Promise<Doctor
   return [
     { name: 'node', status: 'on', detail: process.version },
     { name: 'engine', status: 'on', detail: 'isolated-vm runs in cells' },
-    on('process per tenant', Object.keys(config.cells.cordons).length === 0, 'every tenant has cells of its own', 'cordons put tenants together: within one, the isolate is the only wall'),
-    { name: 'permission model', status: 'on', detail: 'cells read their own program and nothing else; no child processes, no workers' },
+    on(
+      'process per tenant',
+      Object.keys(config.cells.cordons).length === 0,
+      'every tenant has cells of its own',
+      'cordons put tenants together: within one, the isolate is the only wall',
+    ),
+    {
+      name: 'permission model',
+      status: 'on',
+      detail: 'cells read their own program and nothing else; no child processes, no workers',
+    },
     { name: 'environment', status: 'on', detail: 'cells start with an empty environment' },
-    on('network', network === 'namespace', 'cells have a network namespace without a route', 'cells share the network of the host: allow user namespaces, or run the host as root'),
-    on('user id', userId === 'own', 'each cell runs under a user id of its own', 'cells run under the user id of the host: only root may give them others'),
-    on('cpu clock', readProcessStats(process.pid) !== undefined, 'the CPU time of cells is read from /proc', '/proc cannot be read: the stopwatch is off'),
+    on(
+      'network',
+      network === 'namespace',
+      'cells have a network namespace without a route',
+      'cells share the network of the host: allow user namespaces, or run the host as root',
+    ),
+    on(
+      'user id',
+      userId === 'own',
+      'each cell runs under a user id of its own',
+      'cells run under the user id of the host: only root may give them others',
+    ),
+    on(
+      'cpu clock',
+      readProcessStats(process.pid) !== undefined,
+      'the CPU time of cells is read from /proc',
+      '/proc cannot be read: the stopwatch is off',
+    ),
     { name: 'cells', status: 'on', detail: `${assigned} serving, ${spare} spare` },
     await checkDisk(config.data),
   ]
 }
 
 async function checkDisk(data: string | null): Promise<DoctorCheck> {
-  if (data === null) return { name: 'data', status: 'off', detail: 'everything is in memory and gone when the host stops' }
+  if (data === null)
+    return { name: 'data', status: 'off', detail: 'everything is in memory and gone when the host stops' }
   try {
     const { bavail, bsize } = await statfs(data)
     const free = bavail * bsize

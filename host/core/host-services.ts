@@ -26,7 +26,8 @@ export function componentOf(name: string, instance: object, options: HostService
   const hooks: Partial<Record<HookName, Hook>> = {}
   for (const hook of HOOKS) {
     const method: unknown = Reflect.get(instance, hook)
-    if (typeof method === 'function') hooks[hook] = async (signal) => void (await Reflect.apply(method, instance, [signal]))
+    if (typeof method === 'function')
+      hooks[hook] = async (signal) => void (await Reflect.apply(method, instance, [signal]))
   }
   return { name, ...options, ...hooks }
 }

@@ -62,7 +62,9 @@ async function makeSnapshot(options: SpawnOptions & { readonly image: CellImage 
 function buildWarnings(recorded: Build, current: Build): string[] {
   const warnings: string[] = []
   if (recorded.image !== current.image) {
-    warnings.push(`Recorded with the cell program ${recorded.image}, replayed with ${current.image}: they need not agree`)
+    warnings.push(
+      `Recorded with the cell program ${recorded.image}, replayed with ${current.image}: they need not agree`,
+    )
   }
   if (recorded.node !== current.node) {
     warnings.push(`Recorded with Node ${recorded.node}, replayed with ${current.node}: they need not agree`)

@@ -14,7 +14,12 @@ import { createCellPool, type CellPool } from '../cells/cell-pool.ts'
 import { parseConfig, type Config, type ConfigInput } from './config.ts'
 import type { Control, DeployRequest, DeployResult, DoctorCheck, LogEntry, ServiceStatus } from './control.ts'
 import { runDoctor } from './doctor.ts'
-import { componentOf, instantiate, type HostServiceOptions, type HostServiceProvider } from './host-services.ts'
+import {
+  componentOf,
+  instantiate,
+  type HostServiceOptions,
+  type HostServiceProvider,
+} from './host-services.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle.ts'
 import { createLog, type Log } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
@@ -69,7 +74,10 @@ export class Runtime implements Control {
       await ensureFirstToken(registry, config.data, process.env['VELA_ADMIN_TOKEN'])
       const cells = await createCellPool({ config, log, metrics })
       const services = await createServices({ config, registry, cells, log, metrics })
-      const lifecycle = createLifecycle({ log }, { hookTimeoutMs: Math.max(HOOK_TIMEOUT_MS, config.drainMs * 2) })
+      const lifecycle = createLifecycle(
+        { log },
+        { hookTimeoutMs: Math.max(HOOK_TIMEOUT_MS, config.drainMs * 2) },
+      )
       const middleware: Middleware[] = []
       const gateway = createGateway(
         {
@@ -93,7 +101,11 @@ export class Runtime implements Control {
   }
 
   /** Trusted host code with lifecycle hooks; before `start`. Resolves to the service. */
-  async registerService(name: string, provider: HostServiceProvider, options: HostServiceOptions = {}): Promise<object> {
+  async registerService(
+    name: string,
+    provider: HostServiceProvider,
+    options: HostServiceOptions = {},
+  ): Promise<object> {
     const instance = await instantiate(provider)
     this.#parts.lifecycle.add(componentOf(name, instance, options))
     this.#hostServices.set(name, instance)
@@ -130,9 +142,13 @@ export class Runtime implements Control {
     const { services, metrics, registry } = this.#parts
     if (!('path' in request)) return await services.deploy(request, this.#gatewayUrl())
     try {
-      const { manifest, bundle } = await bundleService(request.path, request.name === undefined ? {} : { name: request.name })
+      const { manifest, bundle } = await bundleService(
+        request.path,
+        request.name === undefined ? {} : { name: request.name },
+      )
       // Code that embeds the runtime is the operator: its tenants need not be made first.
-      if ((await registry.getTenant(request.tenant)) === undefined) await registry.createTenant(request.tenant)
+      if ((await registry.getTenant(request.tenant)) === undefined)
+        await registry.createTenant(request.tenant)
       return await services.deploy({ tenant: request.tenant, manifest, bundle }, this.#gatewayUrl())
     } catch (thrown) {
       metrics.deployed('refused')
@@ -173,7 +189,11 @@ export class Runtime implements Control {
   }
 
   /** Calls an exported method of a deployed service. Arguments and result are JSON. */
-  invoke(target: `${string}/${string}`, method: string, args: readonly JsonValue[] = []): Promise<JsonValue | undefined> {
+  invoke(
+    target: `${string}/${string}`,
+    method: string,
+    args: readonly JsonValue[] = [],
+  ): Promise<JsonValue | undefined> {
     return this.#parts.services.invoke(target, method, args)
   }
 
@@ -192,7 +212,8 @@ export class Runtime implements Control {
   health(): { status: 'ok' | 'starting' | 'draining'; services: number; cells: number } {
     const { lifecycle, services, cells } = this.#parts
     const { state } = lifecycle
-    const status = state === 'ready' ? 'ok' : state === 'new' || state === 'starting' ? 'starting' : 'draining'
+    const status =
+      state === 'ready' ? 'ok' : state === 'new' || state === 'starting' ? 'starting' : 'draining'
     return { status, services: services.size, cells: cells.supervisor.count().assigned }
   }
 
@@ -209,7 +230,11 @@ export class Runtime implements Control {
       cells: () => ({ ...cells.supervisor.count() }),
       hostLogDropped: () => log.droppedLines(),
     })
-    lifecycle.add({ name: 'vela:cells', onStart: () => cells.supervisor.prepare(), onStop: () => cells.close() })
+    lifecycle.add({
+      name: 'vela:cells',
+      onStart: () => cells.supervisor.prepare(),
+      onStop: () => cells.close(),
+    })
     lifecycle.add({
       name: 'vela:services',
       dependsOn: ['vela:cells'],
@@ -247,4 +272,3 @@ export class Runtime implements Control {
     await log.close()
   }
 }
-

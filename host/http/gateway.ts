@@ -49,6 +49,7 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
   /** The exchanges in flight on each connection: pipelining allows several. */
   const connections = new Map<Socket, Set<HttpCall>>()
   let draining = false
+  const isDraining = (): boolean => draining
 
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     const startedMs = performance.now()
@@ -81,6 +82,7 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
       startedMs,
       requestLimitBytes: target.requestBodyBytes,
       responseLimitBytes: target.responseBodyBytes,
+      closing: isDraining,
       onEnd: (end) => {
         exchanges?.delete(call)
         finish(request, requestId, remote, startedMs, target, end)
@@ -149,9 +151,16 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     async drain(deadlineMs) {
       draining = true
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      server.closeIdleConnections()
+      // A connection turns idle after its last response; one that never sent a request counts as busy for Node.
+      const closeIdle = (): void => {
+        server.closeIdleConnections()
+        for (const socket of connections.keys()) if (socket.bytesRead === 0) socket.destroy()
+      }
+      closeIdle()
+      const idler = setInterval(closeIdle, DRAIN_LOOK_MS)
       const timer = setTimeout(() => server.closeAllConnections(), deadlineMs)
       await closed
+      clearInterval(idler)
       clearTimeout(timer)
     },
     async close() {
@@ -161,6 +170,8 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     connections: () => connections.size,
   }
 }
+
+const DRAIN_LOOK_MS = 50
 
 function dispatchBody(
   request: IncomingMessage,

@@ -21,6 +21,8 @@ export interface HttpCallOptions {
   readonly startedMs: number
   readonly requestLimitBytes: number
   readonly responseLimitBytes: number
+  /** The host drains: the connection is not used again. */
+  readonly closing: () => boolean
   /** The exchange is over; once. */
   readonly onEnd: (end: HttpEnd) => void
   readonly onThrew: (error: GuestError) => void
@@ -90,6 +92,7 @@ export class HttpCall implements Call {
     if (this.#ended) return
     const { request, response, requestId } = this.#options
     this.#status = status
+    if (this.#options.closing()) response.shouldKeepAlive = false
     const headers = responseHeaders(guestHeaders, requestId)
     if (kind === BODY.stream) {
       response.writeHead(status, headers)
@@ -145,6 +148,7 @@ export class HttpCall implements Call {
   threw(error: GuestError): void {
     // What a handler says about being canceled, after the client has left, is no failure.
     if (this.#ended && error.name === 'AbortError') return
+    if (error.code === 'VELA_METHOD_NOT_FOUND') return this.failed('VELA_ROUTE_NOT_FOUND', 'The service here answers no HTTP requests')
     this.#options.onThrew(error)
     const { code } = error
     const known = code === 'VELA_GUEST_BAD_RESPONSE' || code === 'VELA_GUEST_RESPONSE_TOO_LARGE'
@@ -161,7 +165,7 @@ export class HttpCall implements Call {
     }
     const bytes = sendProblem(response, code, requestId, {
       detail: detail === '' ? undefined : detail,
-      close: !request.complete,
+      close: !request.complete || this.#options.closing(),
     })
     this.#over({ status: ERRORS[code].status, bytes, code })
   }

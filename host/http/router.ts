@@ -75,7 +75,8 @@ export function createRouter<Target>(services: Iterable<RoutedService<Target>>):
       if (tenantEnd > 0) {
         const end = endOfSegment(url, tenantEnd + 1)
         const target = byName.get(url.slice(1, end))
-        if (target !== undefined) return { target, url: url[end] === '/' ? url.slice(end) : `/${url.slice(end)}` }
+        if (target !== undefined)
+          return { target, url: url[end] === '/' ? url.slice(end) : `/${url.slice(end)}` }
       }
       const target = anyHost?.(url)
       return target === undefined ? undefined : { target, url }

@@ -72,14 +72,10 @@ function catalog(store: Store): Omit<Registry, SecretMethods | TokenMethods | 'c
       return store.call('activate', checkDeployment(deployment, bundle), { source, sourceMap })
     },
     async rollback(tenant, service, version) {
-      const place = checkPlace(tenant, service)
-      if (version !== undefined && !isVersion(version)) {
-        throw new VelaError(
-          'VELA_VERSION_NOT_FOUND',
-          'A version is 12 hexadecimal digits, as "vela versions" prints them.',
-        )
-      }
-      return store.call('rollback', ...place, version ?? null)
+      return store.call('rollback', ...checkPlace(tenant, service), checkVersion(version))
+    },
+    async rollbackTarget(tenant, service, version) {
+      return store.call('rollbackTarget', ...checkPlace(tenant, service), checkVersion(version))
     },
     async deleteService(tenant, service) {
       return store.call('deleteService', ...checkPlace(tenant, service))
@@ -152,6 +148,14 @@ function tokens(store: Store, log: (level: LogLevel, message: string) => void): 
 
 function checkPlace(tenant: string, service: string): [tenant: string, service: string] {
   return [checkName('tenant', tenant), checkName('service', service)]
+}
+
+function checkVersion(version: string | undefined): string | null {
+  if (version === undefined || isVersion(version)) return version ?? null
+  throw new VelaError(
+    'VELA_VERSION_NOT_FOUND',
+    'A version is 12 hexadecimal digits, as "vela versions" prints them.',
+  )
 }
 
 // A token of 32 random bytes needs no salt and no slow hash.

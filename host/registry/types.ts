@@ -77,6 +77,8 @@ export interface Registry {
   activate(deployment: Deployment, bundle: Bundle): Promise<ServiceRecord>
   /** Makes a stored version active; without `version`, the one that was active before the present one. */
   rollback(tenant: string, service: string, version?: string): Promise<ServiceRecord>
+  /** What `rollback` would make active; rejects as it would. */
+  rollbackTarget(tenant: string, service: string, version?: string): Promise<Deployment>
   deleteService(tenant: string, service: string): Promise<void>
   listServices(tenant?: string): Promise<ServiceRecord[]>
   /** Newest first. */

@@ -70,14 +70,17 @@ export function faultOf(frame: Frame): Fault | undefined {
   if (frame.kind !== FROM_CELL.fault) return undefined
   try {
     const fault = JSON.parse(textOf(frame.flags, frame.payload)) as Partial<Fault> | null
-    return typeof fault?.reason === 'string' && typeof fault.message === 'string' ? (fault as Fault) : undefined
+    return typeof fault?.reason === 'string' && typeof fault.message === 'string'
+      ? (fault as Fault)
+      : undefined
   } catch {
     return undefined
   }
 }
 
 export const isKill = (fault: Fault | undefined): boolean => fault !== undefined && KILLED.has(fault.reason)
-export const isByTimer = (fault: Fault | undefined): boolean => fault !== undefined && BY_TIMER.has(fault.reason)
+export const isByTimer = (fault: Fault | undefined): boolean =>
+  fault !== undefined && BY_TIMER.has(fault.reason)
 
 function unitsOf(frames: readonly Frame[]): Unit[] {
   const units: Unit[] = []
@@ -126,7 +129,10 @@ function isPrefix(one: readonly Frame[], other: readonly Frame[]): boolean {
 }
 
 const NAMES: Readonly<Record<number, string>> = Object.fromEntries(
-  [...Object.entries(TO_CELL), ...Object.entries(FROM_CELL)].map(([name, kind]) => [kind, name.toUpperCase()]),
+  [...Object.entries(TO_CELL), ...Object.entries(FROM_CELL)].map(([name, kind]) => [
+    kind,
+    name.toUpperCase(),
+  ]),
 )
 
 const EXCERPT_CHARACTERS = 160
@@ -136,7 +142,14 @@ function viewOf({ kind, guest, a, b, flags, payload }: Frame, at: number): Frame
   const part = payload.subarray(from, from + EXCERPT_CHARACTERS)
   const text = textOf(flags, part)
   const cut = from + EXCERPT_CHARACTERS < payload.length ? '…' : ''
-  return { kind: NAMES[kind] ?? String(kind), guest, a, b, bytes: payload.length, text: `${from > 0 ? '…' : ''}${text}${cut}` }
+  return {
+    kind: NAMES[kind] ?? String(kind),
+    guest,
+    a,
+    b,
+    bytes: payload.length,
+    text: `${from > 0 ? '…' : ''}${text}${cut}`,
+  }
 }
 
 function firstDifference(one: Frame | undefined, other: Frame | undefined): number {

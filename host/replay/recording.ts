@@ -4,7 +4,13 @@
  * one step is in memory, and whatever does not fit is VELA_REPLAY_INVALID with its place in the file.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { MAX_RECORD_BYTES, RECORD, RECORD_HEADER_BYTES, type RecordedEnd, type RecordingHeader } from '../cells/recorder.ts'
+import {
+  MAX_RECORD_BYTES,
+  RECORD,
+  RECORD_HEADER_BYTES,
+  type RecordedEnd,
+  type RecordingHeader,
+} from '../cells/recorder.ts'
 import { VelaError } from '../core/errors.ts'
 import { BATCH_FRAME_BYTES, BATCH_PAYLOAD_BYTES } from '../../sandbox/protocol/batch-frame.ts'
 import { FROM_CELL, HEADER_BYTES, TO_CELL, type Frame } from '../../sandbox/protocol/frame.ts'
@@ -62,7 +68,11 @@ export function openRecording(file: string): Recording {
     if (length > MAX_RECORD_BYTES) throw invalid(offset, `a record claims ${length} bytes`)
     if (fileBytes - offset - RECORD_HEADER_BYTES < length) return undefined
     at = offset + RECORD_HEADER_BYTES + length
-    return { kind: head[0] as number, payload: readAt(descriptor, offset + RECORD_HEADER_BYTES, length), offset }
+    return {
+      kind: head[0] as number,
+      payload: readAt(descriptor, offset + RECORD_HEADER_BYTES, length),
+      offset,
+    }
   }
 
   const readFirst = (): RecordingHeader => {
@@ -86,7 +96,8 @@ export function openRecording(file: string): Recording {
       if (step.bytes > MAX_STEP_BYTES) throw invalid(offset, 'a batch is larger than any host writes')
       if (kind === RECORD.toCell) {
         if (step.owedBytes === 0) {
-          if (!step.answered) throw invalid(offset, `a batch begins before batch ${step.sequence} is answered`)
+          if (!step.answered)
+            throw invalid(offset, `a batch begins before batch ${step.sequence} is answered`)
           yield step
           step = openStep(step.sequence)
         }
@@ -105,9 +116,11 @@ export function openRecording(file: string): Recording {
       } else throw invalid(offset, `there is no record of kind ${kind}`)
     }
     // A host ends a cell at the first bad frame, so bytes after it, or none of it, are not a host's recording.
-    if (violation !== undefined && end?.reason !== 'protocol') throw invalid(violation, 'the cell’s bytes are no frames')
+    if (violation !== undefined && end?.reason !== 'protocol')
+      throw invalid(violation, 'the cell’s bytes are no frames')
     if (end !== undefined && step.owedBytes !== 0) throw invalid(at, 'the last batch is not whole')
-    if (step.sent.length > 0 || step.answer.length > 0) yield { ...step, answered: step.answered && step.owedBytes === 0 }
+    if (step.sent.length > 0 || step.answer.length > 0)
+      yield { ...step, answered: step.answered && step.owedBytes === 0 }
     return finish()
   }
 
@@ -168,7 +181,7 @@ function openFile(file: string): number {
 
 function readAt(descriptor: number, offset: number, length: number): Buffer {
   const buffer = Buffer.allocUnsafeSlow(length)
-  for (let at = 0; at < length; ) {
+  for (let at = 0; at < length;) {
     const count = readSync(descriptor, buffer, at, length - at, offset + at)
     if (count === 0) throw invalid(offset, 'the file became shorter while it was read')
     at += count
@@ -177,7 +190,9 @@ function readAt(descriptor: number, offset: number, length: number): Buffer {
 }
 
 function invalid(offset: number, what: string): VelaError {
-  return new VelaError('VELA_REPLAY_INVALID', `Not a recording, at byte ${offset}: ${what}`, { details: { offset } })
+  return new VelaError('VELA_REPLAY_INVALID', `Not a recording, at byte ${offset}: ${what}`, {
+    details: { offset },
+  })
 }
 
 function fail(offset: number, what: string): never {

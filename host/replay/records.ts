@@ -17,7 +17,8 @@ export function readHeader(payload: Buffer): RecordingHeader | undefined {
   const { format, version, image, node, memoryMb, residentMb } = parseObject(payload)
   if (format !== 'vela-recording' || version !== 1) return undefined
   if (!isName(image) || !isName(node)) return undefined
-  if (!isNatural(memoryMb, MAX_MEMORY_MB) || memoryMb < 8 || !isNatural(residentMb, MAX_MEMORY_MB)) return undefined
+  if (!isNatural(memoryMb, MAX_MEMORY_MB) || memoryMb < 8 || !isNatural(residentMb, MAX_MEMORY_MB))
+    return undefined
   return { format, version, image, node, memoryMb, residentMb }
 }
 

@@ -41,7 +41,11 @@ export function createReplayCell(process: CellProcess, residentMb: number): Repl
 
   const answer = (): void => {
     const last = frames.at(-1)
-    const given = { frames, cpuMicros: last?.kind === FROM_CELL.done ? last.b : 0, ...(end === undefined ? {} : { end }) }
+    const given = {
+      frames,
+      cpuMicros: last?.kind === FROM_CELL.done ? last.b : 0,
+      ...(end === undefined ? {} : { end }),
+    }
     const done = settle
     settle = undefined
     request = undefined

@@ -59,7 +59,8 @@ export function createTally(): Tally {
   }
   /** All turns of the guest end; those of this batch by the kill, the others with it. */
   const endGuest = (guest: number, fresh: ReadonlySet<number>): void => {
-    for (const [id, turn] of turnsOf(guest)) count(fresh.has(id) ? 'killed' : turn.canceled ? 'canceled' : 'lost')
+    for (const [id, turn] of turnsOf(guest))
+      count(fresh.has(id) ? 'killed' : turn.canceled ? 'canceled' : 'lost')
     guests.delete(guest)
   }
   const settle = (guest: number, id: number, outcome: TurnOutcome): void => {
@@ -117,7 +118,8 @@ export function createTally(): Tally {
         const fault = faultOf(frame)
         if (fault !== undefined) {
           const entered = fresh.get(guest) ?? NOTHING
-          if (isKill(fault)) report({ batch, guest, by: 'cell', ...reasonOf(fault), requestIds: requestIdsOf(guest, entered) })
+          if (isKill(fault))
+            report({ batch, guest, by: 'cell', ...reasonOf(fault), requestIds: requestIdsOf(guest, entered) })
           endGuest(guest, entered)
         } else if (frame.kind === FROM_CELL.output) read(textOf(frame.flags, frame.payload), handlerOf(guest))
       }

@@ -5,10 +5,10 @@
 import { checkSource } from '../bundle/check-source.ts'
 import { createPlaceMapper } from '../bundle/source-map.ts'
 import type { DeployRequest } from '../core/control.ts'
-import { VelaError } from '../core/errors.ts'
+import { toVelaError, VelaError } from '../core/errors.ts'
 import { checkRoutes } from '../http/router.ts'
 import { checkName } from '../registry/names.ts'
-import type { Deployment, Manifest, Registry, ServiceRecord } from '../registry/types.ts'
+import type { Bundle, Deployment, Manifest, Registry, ServiceRecord } from '../registry/types.ts'
 import { versionOf } from '../registry/version.ts'
 import { resolveLimits, type Limits } from '../../sandbox/protocol/limits.ts'
 import type { Catalog } from './catalog.ts'
@@ -34,12 +34,16 @@ export interface Deployer {
   rollback(tenant: string, service: string, version?: string): Promise<ServiceRecord>
   /** Loads the active version again (secrets have changed). */
   reload(tenant: string, service: string): Promise<void>
+  /** Runs the work while nothing else changes this service. */
+  exclusively<Result>(tenant: string, service: string, work: () => Promise<Result>): Promise<Result>
   limitsOf(tenant: string, manifest: Manifest): Promise<Limits>
 }
 
 export function createDeployer(deps: DeployerDeps): Deployer {
   const { registry, catalog } = deps
   const exclusive = createMutex()
+  /** Routes of versions on their way: checked, and not in the catalog yet. */
+  const claims = new Map<string, { tenant: string; service: string; routes: readonly string[] }>()
 
   const limitsOf = async (tenant: string, manifest: Manifest): Promise<Limits> => {
     const record = await registry.getTenant(tenant)
@@ -71,31 +75,47 @@ export function createDeployer(deps: DeployerDeps): Deployer {
       throw new VelaError('VELA_DEPLOY_TOO_LARGE', `The bundle has ${sizeBytes} bytes, but at most ${limits.bundleBytes} are allowed here`)
     }
     await checkSource(bundle.source, bundle.sourceMap)
-    const others = [...catalog.values()].map((other) => ({
+    return limits
+  }
+
+  /** Holds the routes until the work has ended, so that of two versions that ask at the same time one is refused. */
+  const claiming = async <Result>(tenant: string, manifest: Manifest, work: () => Promise<Result>): Promise<Result> => {
+    const serving = [...catalog.values()].map((other) => ({
       tenant: other.tenant,
       service: other.service,
       routes: other.active.deployment.manifest.routes,
     }))
-    checkRoutes({ tenant, service: manifest.name, routes: manifest.routes }, others)
-    return limits
+    const claim = { tenant, service: manifest.name, routes: manifest.routes }
+    checkRoutes(claim, [...serving, ...claims.values()])
+    const key = `${tenant}/${manifest.name}`
+    claims.set(key, claim)
+    try {
+      return await work()
+    } finally {
+      claims.delete(key)
+    }
   }
 
   /** Starts a version in its tenant's cell; what it throws carries the author's places. */
-  const start = async (version: ServiceVersion, request: DeployRequest): Promise<void> => {
+  const start = async (version: ServiceVersion, bundle: Bundle): Promise<void> => {
     try {
       const { fetch, methods, start: hasStart } = await version.live.start()
       if (fetch || methods.length > 0 || hasStart) return
       throw new VelaError('VELA_DEPLOY_MISSING_EXPORT', 'The service exports neither a fetch handler nor a function; export default { fetch(request) { … } }')
     } catch (thrown) {
       await version.live.drain('refused', 0)
-      throw withPlaces(thrown, version, request)
+      throw withPlaces(thrown, version, bundle)
     }
   }
 
   const deploy = async (request: DeployRequest): Promise<Deployed> => {
-    const { tenant, manifest, bundle, onProgress } = request
-    onProgress?.('checking')
+    request.onProgress?.('checking')
     const limits = await check(request)
+    return await claiming(request.tenant, request.manifest, () => accept(request, limits))
+  }
+
+  const accept = async (request: DeployRequest, limits: Limits): Promise<Deployed> => {
+    const { tenant, manifest, bundle, onProgress } = request
     const draft: Deployment = {
       tenant,
       service: manifest.name,
@@ -108,7 +128,7 @@ export function createDeployer(deps: DeployerDeps): Deployer {
     onProgress?.('starting')
     const startedMs = performance.now()
     const version = deps.createVersion(draft, limits, bundle)
-    await start(version, request)
+    await start(version, bundle)
     const deployment = { ...draft, startupMs: Math.round((performance.now() - startedMs) * 10) / 10 }
     onProgress?.('storing')
     let record: ServiceRecord
@@ -124,31 +144,53 @@ export function createDeployer(deps: DeployerDeps): Deployer {
     return { deployment, record }
   }
 
-  /** The stored active version, started and put in place of what runs. */
-  const restart = async (record: ServiceRecord): Promise<void> => {
-    const deployment = await registry.getDeployment(record.tenant, record.service, record.activeVersion)
-    if (deployment === undefined) throw new VelaError('VELA_VERSION_NOT_FOUND', `Version ${record.activeVersion} is not stored`)
-    const version = deps.createVersion(deployment, await limitsOf(record.tenant, deployment.manifest), undefined)
-    await version.live.start()
-    deps.install(version, record)
+  /** A stored version, started anew; the caller puts it in place of what runs. */
+  const restart = async (deployment: Deployment): Promise<ServiceVersion> => {
+    const { tenant, service, version, manifest } = deployment
+    const bundle = await registry.getBundle(tenant, service, version)
+    if (bundle === undefined) throw new VelaError('VELA_VERSION_NOT_FOUND', `The code of version ${version} is not stored`)
+    const fresh = deps.createVersion(deployment, await limitsOf(tenant, manifest), bundle)
+    await start(fresh, bundle)
+    return fresh
+  }
+
+  /** Started first and stored afterwards: a version that does not start is none to go back to. */
+  const rollback = async (tenant: string, service: string, version?: string): Promise<ServiceRecord> => {
+    const target = await registry.rollbackTarget(tenant, service, version)
+    return await claiming(tenant, target.manifest, async () => {
+      const fresh = await restart(target)
+      let record: ServiceRecord
+      try {
+        record = await registry.rollback(tenant, service, target.version)
+      } catch (thrown) {
+        await fresh.live.drain('refused', 0)
+        throw thrown
+      }
+      deps.install(fresh, record)
+      return record
+    })
+  }
+
+  const reload = async (tenant: string, service: string): Promise<void> => {
+    const current = catalog.get(tenant, service)
+    if (current === undefined) return
+    const { deployment } = current.active
+    try {
+      const fresh = await restart(deployment)
+      deps.install(fresh, { tenant, service, activeVersion: deployment.version, updatedAt: current.updatedAt })
+    } catch (thrown) {
+      const error = toVelaError(thrown, 'VELA_CELL_START_FAILED')
+      const message = `The secrets are stored, but the service does not start with them; it keeps serving with the old ones. ${error.message}`
+      throw new VelaError(error.code, message, { cause: thrown, details: error.details })
+    }
   }
 
   return {
     limitsOf,
     deploy: (request) => exclusive(`${request.tenant}/${request.manifest.name}`, () => deploy(request)),
-    rollback: (tenant, service, version) =>
-      exclusive(`${tenant}/${service}`, async () => {
-        const record = await registry.rollback(tenant, service, version)
-        await restart(record)
-        return record
-      }),
-    reload: (tenant, service) =>
-      exclusive(`${tenant}/${service}`, async () => {
-        const current = catalog.get(tenant, service)
-        if (current === undefined) return
-        const { version } = current.active.deployment
-        await restart({ tenant, service, activeVersion: version, updatedAt: current.updatedAt })
-      }),
+    rollback: (tenant, service, version) => exclusive(`${tenant}/${service}`, () => rollback(tenant, service, version)),
+    reload: (tenant, service) => exclusive(`${tenant}/${service}`, () => reload(tenant, service)),
+    exclusively: (tenant, service, work) => exclusive(`${tenant}/${service}`, work),
   }
 }
 
@@ -163,7 +205,7 @@ function checkSupported(manifest: Manifest): void {
 }
 
 /** Puts the author's file, line and column into the message. */
-function withPlaces(thrown: unknown, version: ServiceVersion, { bundle }: DeployRequest): unknown {
+function withPlaces(thrown: unknown, version: ServiceVersion, bundle: Bundle): unknown {
   if (!(thrown instanceof VelaError)) return thrown
   const stack = thrown.details['stack']
   const mapped = typeof stack === 'string' ? version.mapStack(stack) : undefined

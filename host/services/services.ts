@@ -47,6 +47,7 @@ export interface ServicesDeps {
 
 const TICK_MS = 25
 const SLOW_TICK_MS = 1000
+const PRELOAD_BYTES = 32 * 1024 * 1024
 
 export async function createServices(deps: ServicesDeps): Promise<Services> {
   const { config, registry, cells, log, metrics } = deps
@@ -135,6 +136,15 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
     await service.stop('deleted', config.drainMs)
   }
 
+  /** After a restart: the code of what is deployed, in the background, as far as it fits. */
+  const preload = async (): Promise<void> => {
+    let left = PRELOAD_BYTES
+    for (const { active } of [...catalog.values()]) {
+      if (left <= 0 || ticker === undefined) return
+      left -= await active.preload()
+    }
+  }
+
   const slowTick = (): void => {
     const nowMs = performance.now()
     for (const { active } of catalog.values()) {
@@ -170,9 +180,11 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
       return record
     },
     async deleteService(tenant, service) {
-      const found = find(tenant, service)
-      await registry.deleteService(tenant, service)
-      await remove(found)
+      find(tenant, service)
+      await deployer.exclusively(tenant, service, async () => {
+        await registry.deleteService(tenant, service)
+        await remove(find(tenant, service))
+      })
     },
     async deleteTenant(tenant, force) {
       await registry.deleteTenant(tenant, force)
@@ -219,12 +231,14 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
         for (const service of catalog.values()) service.tick(nowMs)
       }, TICK_MS).unref()
       slowTicker = setInterval(slowTick, SLOW_TICK_MS).unref()
+      preload().catch((error: unknown) => log.warn('preload failed', { error }))
     },
     async drain(deadlineMs) {
       await Promise.all([...catalog.values()].map((service) => service.stop('shutdown', deadlineMs)))
     },
     close() {
       clearInterval(ticker)
+      ticker = undefined
       clearInterval(slowTicker)
     },
   }

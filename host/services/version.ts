@@ -20,6 +20,8 @@ export interface ServiceVersion {
   readonly deployment: Deployment
   readonly limits: Limits
   readonly live: LiveDeployment
+  /** Brings the code into memory ahead of the first request; resolves to its size in bytes. */
+  preload(): Promise<number>
   /** Logs what a handler threw, with the author's places. */
   threw(error: GuestError, requestId: string): void
   /** A guest's stack with the author's places. */
@@ -43,6 +45,7 @@ export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
   const { deployment, limits, hub } = deps
   const { tenant, service, version } = deployment
   let source: Buffer | undefined
+  let secrets: Readonly<Record<string, string>> = {}
   let mapper: (stack: string) => string = (stack) => stack
 
   const entry = (fields: Omit<LogEntry, 'time' | 'tenant' | 'service' | 'version'>): LogEntry => ({
@@ -53,15 +56,23 @@ export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
     ...fields,
   })
 
-  const prepare = async (): Promise<LoadPayload> => {
-    const [bundle, secrets] = await Promise.all([source === undefined ? deps.readBundle() : undefined, deps.readSecrets()])
-    if (bundle !== undefined) {
-      source = Buffer.from(bundle.source)
-      mapper = createStackMapper(bundle.sourceMap, 'service.js')
-    }
-    const loaded = source as Buffer
-    return { config: loadConfig(deployment, limits, secrets), source: loaded, codeCache: deps.codeCaches.get(loaded) }
+  /** What loads read from the store, once: a changed secret or source comes with a new version object. */
+  const fetchContent = async (): Promise<Buffer> => {
+    const [bundle, values] = await Promise.all([deps.readBundle(), deps.readSecrets()])
+    mapper = createStackMapper(bundle.sourceMap, 'service.js')
+    secrets = values
+    source = Buffer.from(bundle.source)
+    return source
   }
+
+  const payloadOf = (code: Buffer): LoadPayload => ({
+    config: loadConfig(deployment, limits, secrets),
+    source: code,
+    codeCache: deps.codeCaches.get(code),
+  })
+
+  const prepare = (): Promise<LoadPayload> | LoadPayload =>
+    source === undefined ? fetchContent().then(payloadOf) : payloadOf(source)
 
   const errorEntry = (error: GuestError, requestId: string, extra: Partial<LogEntry>): LogEntry =>
     entry({
@@ -109,6 +120,7 @@ export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
     deployment,
     limits,
     live,
+    preload: async () => (source ?? (await fetchContent())).length,
     mapStack: (stack) => mapper(stack),
     // What it says is the guest's, so it counts as the guest's.
     threw: (error, requestId) => hub.guest(errorEntry(error, requestId, { code: error.code ?? 'VELA_GUEST_THREW' })),

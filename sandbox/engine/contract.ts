@@ -51,7 +51,9 @@ export interface EnterResult {
   /** What the guest said, or undefined if nothing. Not to be used with a fault. */
   readonly output?: string | undefined
   /** A rejection nobody handled, or an error thrown outside any turn. The guest lives on. */
-  readonly unhandled?: { readonly name: string; readonly message: string; readonly stack?: string } | undefined
+  readonly unhandled?:
+    | { readonly name: string; readonly message: string; readonly stack?: string }
+    | undefined
   /** The isolate is gone. */
   readonly fault?: Fault
 }

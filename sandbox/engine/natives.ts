@@ -7,7 +7,16 @@ import type { GuestHost } from './contract.ts'
 const MAX_RANDOM_BYTES = 65_536
 const MAX_URL_LENGTH = 1_048_576
 const SETTERS: ReadonlySet<string> = new Set([
-  'href', 'protocol', 'username', 'password', 'host', 'hostname', 'port', 'pathname', 'search', 'hash',
+  'href',
+  'protocol',
+  'username',
+  'password',
+  'host',
+  'hostname',
+  'port',
+  'pathname',
+  'search',
+  'hash',
 ])
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const fatalDecoder = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true })
@@ -24,7 +33,8 @@ export function createNatives(
       return describeUrl(new URL(input, typeof base === 'string' ? base : undefined))
     }),
     updateUrl: total((href, property, value) => {
-      if (typeof href !== 'string' || typeof property !== 'string' || typeof value !== 'string') return undefined
+      if (typeof href !== 'string' || typeof property !== 'string' || typeof value !== 'string')
+        return undefined
       if (!SETTERS.has(property) || value.length > MAX_URL_LENGTH) return undefined
       const url = new URL(href)
       url[property as 'href'] = value

@@ -32,7 +32,8 @@ export function faultOf(
   const message = thrown instanceof Error ? thrown.message : ''
   if (message === 'Script execution timed out.' && !isDisposed(isolate)) {
     const usedMs = Number(isolate.cpuTime - cpuBefore) / 1e6
-    if (usedMs < budgetMs) return { reason: 'starved', message: 'The machine was too busy to give the turn its CPU time' }
+    if (usedMs < budgetMs)
+      return { reason: 'starved', message: 'The machine was too busy to give the turn its CPU time' }
     return { reason: 'exceeded-cpu', message: `The turn used more than its ${budgetMs} ms of CPU time` }
   }
   if (isDisposed(isolate)) {
@@ -44,7 +45,8 @@ export function faultOf(
 const isDisposed = (isolate: ivm.Isolate): boolean => isolate.isDisposed
 
 export function describeError(thrown: unknown): { name: string; message: string; stack?: string } {
-  if (!(thrown instanceof Error)) return { name: 'Error', message: clip(`Thrown value is no Error: ${kindOf(thrown)}`) }
+  if (!(thrown instanceof Error))
+    return { name: 'Error', message: clip(`Thrown value is no Error: ${kindOf(thrown)}`) }
   const stack = typeof thrown.stack === 'string' ? guestFrames(thrown.stack) : undefined
   return {
     name: clip(thrown.name),

@@ -29,7 +29,17 @@ const KERNEL_FILE = 'vela:kernel'
 /** Where the snapshot keeps the bridge; taken off before guest code runs. */
 const BRIDGE = '__vela_bridge__'
 export const SERVICE_FILE = 'service.js'
-const NATIVES = ['parseUrl', 'updateUrl', 'decodeUtf8', 'encodeUtf8', 'randomBytes', 'part', 'flush', 'emit', 'log']
+const NATIVES = [
+  'parseUrl',
+  'updateUrl',
+  'decodeUtf8',
+  'encodeUtf8',
+  'randomBytes',
+  'part',
+  'flush',
+  'emit',
+  'log',
+]
 
 export function bootIsolate(ivm: Ivm, kernel: KernelImage, memoryMb: number): BootedIsolate {
   // No onCatastrophicError: with a handler isolated-vm waits for the event loop to call it, and a cell has none; without

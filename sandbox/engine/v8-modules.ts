@@ -66,7 +66,10 @@ function compileSdk(isolate: ivm.Isolate, bridge: BootedIsolate['bridge']): ivm.
 export function compileForCache(ivm: Ivm, source: string): Uint8Array | undefined {
   const isolate = new ivm.Isolate({ memoryLimit: 256 })
   try {
-    const { cachedData } = isolate.compileModuleSync(source, { filename: SERVICE_FILE, produceCachedData: true }) as {
+    const { cachedData } = isolate.compileModuleSync(source, {
+      filename: SERVICE_FILE,
+      produceCachedData: true,
+    }) as {
       cachedData?: ivm.ExternalCopy<ArrayBuffer>
     }
     return cachedData === undefined ? undefined : new Uint8Array(cachedData.copy())

@@ -5,7 +5,13 @@
 import type ivm from 'isolated-vm'
 import type { Engine, EnterResult, Guest, LoadRequest, LoadResult } from './contract.ts'
 import { EngineFault, describeError, faultOf, wallMsOf } from './v8-errors.ts'
-import { bootIsolate, createKernelSnapshot, type BootedIsolate, type Ivm, type KernelImage } from './v8-isolate.ts'
+import {
+  bootIsolate,
+  createKernelSnapshot,
+  type BootedIsolate,
+  type Ivm,
+  type KernelImage,
+} from './v8-isolate.ts'
 import { compileForCache, linkGuest } from './v8-modules.ts'
 
 export interface V8Options {

@@ -35,7 +35,8 @@ export function createFrameWriter(): FrameWriter {
     buffer = larger
   }
   const header = (kind: number, flags: number, guest: number, a: number, b: number, length: number): void => {
-    if (length > MAX_PAYLOAD_BYTES) throw new RangeError(`A frame of ${length} bytes is over the protocol's bound`)
+    if (length > MAX_PAYLOAD_BYTES)
+      throw new RangeError(`A frame of ${length} bytes is over the protocol's bound`)
     const at = end
     buffer.writeUInt32LE(length, at)
     buffer[at + 4] = kind

@@ -58,7 +58,8 @@ test('two services draw different random numbers, and a reloaded one draws new o
   for (const at of ['rnd/a', 'rnd/b', 'rnd2/a']) {
     await target.handler(at, body)
     for (let round = 0; round < 2; round++) {
-      for (const value of JSON.parse((await target.get(`/${at}/`)).text) as unknown[]) draws.add(String(value))
+      for (const value of JSON.parse((await target.get(`/${at}/`)).text) as unknown[])
+        draws.add(String(value))
     }
   }
   expect(draws.size).toBe(18)

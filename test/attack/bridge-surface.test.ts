@@ -1,5 +1,5 @@
 /**
- * What a guest can reach at all. surface.json is the reviewed list: a name that appears in or vanishes from a guest's
+ * What a guest can reach at all. surface.txt is the reviewed list: a name that appears in or vanishes from a guest's
  * world turns this red until somebody has looked (write it anew with `vitest run -u test/attack/bridge-surface.test.ts`).
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -30,11 +30,23 @@ const LIST = `
   surface['(this of a module)'] = typeof moduleThis
   return Response.json(surface)`
 
+type Listed = string | readonly string[] | { own: string | readonly string[]; prototype?: readonly string[] }
+
+const text = (names: string | readonly string[]): string => (typeof names === 'string' ? names : names.join(' '))
+
+function lineOf(name: string, listed: Listed): string {
+  if (typeof listed !== 'object' || !('own' in listed)) return `${name}: ${text(listed)}`.trimEnd()
+  const prototype = listed.prototype === undefined ? '' : ` | prototype: ${text(listed.prototype)}`
+  return `${name}: ${text(listed.own)}${prototype}`.trimEnd()
+}
+
 test('the surface is the one that was reviewed', async () => {
   const source = `import * as sdk from '@vela/guest-sdk'; const moduleThis = this; export default { async fetch(request, env, ctx) { ${LIST} } }`
   await target.deploy('surface/svc', source)
-  const { text } = await target.get('/surface/svc/')
-  await expect(`${JSON.stringify(JSON.parse(text), null, 1)}\n`).toMatchFileSnapshot('surface.json')
+  const { text: json } = await target.get('/surface/svc/')
+  const surface = JSON.parse(json) as Record<string, Listed>
+  const lines = Object.entries(surface).map(([name, listed]) => lineOf(name, listed))
+  await expect(`${lines.join('\n')}\n`).toMatchFileSnapshot('surface.txt')
 })
 
 /** Walks everything that can be reached by properties, prototypes and constructors, and names what is not of this realm. */

@@ -14,16 +14,23 @@ const GUILTY: Readonly<Record<string, readonly [string, string]>> = {
     'const again = () => Promise.resolve().then(again); again(); await new Promise(() => 0)',
     'VELA_TURN_EXCEEDED_CPU',
   ],
-  'a memory bomb': ['const all = []; for (;;) all.push(new Array(1000).fill(1))', 'VELA_TURN_EXCEEDED_MEMORY'],
+  'a memory bomb': [
+    'const all = []; for (;;) all.push(new Array(1000).fill(1))',
+    'VELA_TURN_EXCEEDED_MEMORY',
+  ],
 }
 
 for (const [index, [name, [crime, expected]]] of Object.entries(GUILTY).entries()) {
   test(`of many requests in one batch only the one with ${name} fails`, async () => {
     const at = `batch${index}/svc`
     const limits = { cpuMs: expected.endsWith('CPU') ? 40 : 20_000, memoryMb: 32 }
-    await target.handler(at, `if (request.url.endsWith('/guilty')) { ${crime} } return new Response('innocent')`, {
-      limits,
-    })
+    await target.handler(
+      at,
+      `if (request.url.endsWith('/guilty')) { ${crime} } return new Response('innocent')`,
+      {
+        limits,
+      },
+    )
     await target.get(`/${at}/`)
     const paths = Array.from({ length: 40 }, (_, at) => (at === 17 ? '/guilty' : `/${at}`))
     const answers = await Promise.all(paths.map((path) => target.get(`/${at}${path}`)))

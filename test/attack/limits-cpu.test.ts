@@ -27,10 +27,10 @@ const ENDLESS: Readonly<Record<string, string>> = {
   'a thenable': `return { then() { for (;;); } }`,
   'a proxy that is thrown': `throw new Proxy({}, { ownKeys() { for (;;); } })`,
   'a message that is thrown': `throw Object.defineProperty(new Error('x'), 'message', { get() { for (;;); } })`,
-  'prepareStackTrace': `Error.prepareStackTrace = () => { for (;;); }; throw new Error('x')`,
+  prepareStackTrace: `Error.prepareStackTrace = () => { for (;;); }; throw new Error('x')`,
   'a generator without an end': `return new Response(String([...(function* () { for (;;) yield; })()].length).slice(0, 1))`,
   'Function code': `new Function('for(;;);')()`,
-  'hashing': `for (;;) btoa('x'.repeat(10000))`,
+  hashing: `for (;;) btoa('x'.repeat(10000))`,
   'natives of the cell': `for (;;) new URL('http://ä.example/' + Math.random()).href`,
   'a handler of abort': `const c = new AbortController(); c.signal.addEventListener('abort', () => { for (;;); }); c.abort()`,
 }
@@ -54,7 +54,9 @@ describe('computing outside the handler counts as well', () => {
   const isLoopOver = async (at: string): Promise<void> => {
     const log = target.logOf(at)
     await target.get(`/${at}/`).catch(() => undefined)
-    await until('the loop has been stopped', () => log.some(({ message }) => message.includes('exceeded-cpu')))
+    await until('the loop has been stopped', () =>
+      log.some(({ message }) => message.includes('exceeded-cpu')),
+    )
     await target.expectUnharmed()
   }
 
@@ -92,14 +94,20 @@ describe('computing outside the handler counts as well', () => {
     await target.handler('cpu-w/loop', work, { limits: { cpuMs: 50 } })
     const log = target.logOf('cpu-w/loop')
     expect((await target.get('/cpu-w/loop/')).text).toBe('sent')
-    await until('the loop has been stopped', () => log.some(({ message }) => message.includes('exceeded-cpu')))
+    await until('the loop has been stopped', () =>
+      log.some(({ message }) => message.includes('exceeded-cpu')),
+    )
     await target.expectUnharmed()
   })
 
   test('in reading the body of the request', async () => {
-    await target.handler('cpu-b/loop', `Object.prototype.then = function () { for (;;); }; await request.json()`, {
-      limits: { cpuMs: 50 },
-    })
+    await target.handler(
+      'cpu-b/loop',
+      `Object.prototype.then = function () { for (;;); }; await request.json()`,
+      {
+        limits: { cpuMs: 50 },
+      },
+    )
     const { status } = await target.get('/cpu-b/loop/', { method: 'POST', body: '{}' })
     expect(status).toBe(503)
     await target.expectUnharmed()
@@ -136,7 +144,10 @@ describe('a deploy whose start does not end is refused, and the version before i
 })
 
 test('recursion without end is the guest’s own error, and the isolate serves on', async () => {
-  await target.handler('cpu-r/deep', `const f = () => f() + 1; if (request.url.endsWith('deep')) f(); return new Response('ok')`)
+  await target.handler(
+    'cpu-r/deep',
+    `const f = () => f() + 1; if (request.url.endsWith('deep')) f(); return new Response('ok')`,
+  )
   expect((await target.get('/cpu-r/deep/deep')).code).toBe('VELA_GUEST_THREW')
   expect((await target.get('/cpu-r/deep/')).text).toBe('ok')
   await target.expectUnharmed()

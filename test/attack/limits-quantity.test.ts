@@ -4,7 +4,9 @@ import { rawClient, rawExchange, startTarget, until, type Target } from './harne
 
 let target: Target
 beforeAll(async () => {
-  target = await startTarget({ gateway: { headerBytes: 8192, headersTimeoutMs: 400, requestTimeoutMs: 1_500 } })
+  target = await startTarget({
+    gateway: { headerBytes: 8192, headersTimeoutMs: 400, requestTimeoutMs: 1_500 },
+  })
 })
 afterAll(() => target.close())
 afterEach(() => target.expectUnharmed())
@@ -112,7 +114,9 @@ test('a service that floods its log loses lines and is told how many', async () 
 })
 
 test('errors that are thrown in a flood count against the same rate', async () => {
-  await target.handler('log/throws', `throw new Error('x'.repeat(10000))`, { limits: { logBytesPerSecond: 2000 } })
+  await target.handler('log/throws', `throw new Error('x'.repeat(10000))`, {
+    limits: { logBytesPerSecond: 2000 },
+  })
   const log = target.logOf('log/throws')
   for (let round = 0; round < 30; round++) await target.get('/log/throws/')
   expect(log.length).toBeGreaterThan(0)
@@ -149,7 +153,9 @@ test('a request body over the limit is 413, announced or in chunks, read or not'
   await target.handler('body/svc', body, { limits: { requestBodyBytes: 70_000 } })
   const announced = await target.get('/body/svc/read', { method: 'POST', body: 'x'.repeat(70_001) })
   expect(announced).toMatchObject({ status: 413, code: 'VELA_GATEWAY_BODY_TOO_LARGE' })
-  expect((await target.get('/body/svc/read', { method: 'POST', body: 'x'.repeat(70_000) })).text).toBe('70000')
+  expect((await target.get('/body/svc/read', { method: 'POST', body: 'x'.repeat(70_000) })).text).toBe(
+    '70000',
+  )
   const chunk = `8000\r\n${'x'.repeat(0x8000)}\r\n`
   const head = 'POST /body/svc/read HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n'
   expect(await rawExchange(target.port, head + chunk + chunk + chunk)).toMatch(/^HTTP\/1.1 413 /)
@@ -195,7 +201,9 @@ test('a service that breaks its limits again and again is paused, says so, and c
   })
   expect(paused.status).toBe(503)
   expect(paused.headers.get('retry-after')).toBe('1')
-  expect((await target.runtime.services('loop')).find(({ service }) => service === 'svc')?.state).toBe('paused')
+  expect((await target.runtime.services('loop')).find(({ service }) => service === 'svc')?.state).toBe(
+    'paused',
+  )
   expect((await target.get('/loop/sibling/')).text).toBe('sibling')
   await until('it serves again', async () => (await target.get('/loop/svc/')).text === 'well')
 })

@@ -9,7 +9,9 @@ let good: DeployResult
 beforeAll(async () => {
   host = await startRuntime({ limits: { default: { startupMs: 200 }, maximum: { wallMs: 20_000 } } })
   good = await host.deploy('svc', handler('return new Response("good")'))
-  await host.deploy('other', handler('return new Response("other")'), { manifest: { routes: ['/mine/*', 'shop.example.com/*'] } })
+  await host.deploy('other', handler('return new Response("other")'), {
+    manifest: { routes: ['/mine/*', 'shop.example.com/*'] },
+  })
 })
 afterAll(async () => host[Symbol.asyncDispose]())
 
@@ -36,24 +38,82 @@ async function refusalOf(deploy: Promise<unknown>): Promise<Refusal> {
 }
 
 describe('a version that does not start is refused, and the one before keeps serving', () => {
-  const sources: readonly [what: string, source: string, code: string, manifest?: Record<string, JsonValue>][] = [
+  const sources: readonly [
+    what: string,
+    source: string,
+    code: string,
+    manifest?: Record<string, JsonValue>,
+  ][] = [
     ['a syntax error', 'export default {\n  fetch( {', 'VELA_DEPLOY_SYNTAX_ERROR'],
-    ['a throw at the top level', 'const n = 1\nthrow new TypeError("at start")\nexport default {}', 'VELA_DEPLOY_START_THREW'],
+    [
+      'a throw at the top level',
+      'const n = 1\nthrow new TypeError("at start")\nexport default {}',
+      'VELA_DEPLOY_START_THREW',
+    ],
     ['a loop at the top level', 'export default {}\nwhile (true) {}', 'VELA_DEPLOY_START_TIMEOUT'],
-    ['a loop after an await', 'await null\nwhile (true) {}\nexport default { fetch() {} }', 'VELA_DEPLOY_START_TIMEOUT'],
-    ['a heap bomb', 'const all = []\nfor (;;) all.push(new Array(10000).fill(1.5))\nexport default {}', 'VELA_DEPLOY_START_MEMORY', { limits: { memoryMb: 16, startupMs: 5000 } }],
-    ['an array buffer bomb', 'const all = []\nfor (;;) all.push(new Uint8Array(1e6))\nexport default {}', 'VELA_DEPLOY_START_THREW', { limits: { memoryMb: 16, startupMs: 5000 } }],
-    ['a rejection at the top level', 'await Promise.reject(new Error("no"))\nexport default { fetch() {} }', 'VELA_DEPLOY_START_THREW'],
-    ['a start hook that throws', 'export default { start() { throw new Error("not today") }, fetch() {} }', 'VELA_DEPLOY_START_THREW'],
+    [
+      'a loop after an await',
+      'await null\nwhile (true) {}\nexport default { fetch() {} }',
+      'VELA_DEPLOY_START_TIMEOUT',
+    ],
+    [
+      'a heap bomb',
+      'const all = []\nfor (;;) all.push(new Array(10000).fill(1.5))\nexport default {}',
+      'VELA_DEPLOY_START_MEMORY',
+      { limits: { memoryMb: 16, startupMs: 5000 } },
+    ],
+    [
+      'an array buffer bomb',
+      'const all = []\nfor (;;) all.push(new Uint8Array(1e6))\nexport default {}',
+      'VELA_DEPLOY_START_THREW',
+      { limits: { memoryMb: 16, startupMs: 5000 } },
+    ],
+    [
+      'a rejection at the top level',
+      'await Promise.reject(new Error("no"))\nexport default { fetch() {} }',
+      'VELA_DEPLOY_START_THREW',
+    ],
+    [
+      'a start hook that throws',
+      'export default { start() { throw new Error("not today") }, fetch() {} }',
+      'VELA_DEPLOY_START_THREW',
+    ],
     ['nothing exported', 'const x = 1', 'VELA_DEPLOY_MISSING_EXPORT'],
     ['nothing that can be called', 'export default { colour: "red" }', 'VELA_DEPLOY_MISSING_EXPORT'],
-    ['an import of Node', 'import fs from "node:fs"\nexport default { fetch() {} }', 'VELA_DEPLOY_UNKNOWN_IMPORT'],
-    ['an import of a file', 'import x from "./x.js"\nexport default { fetch() {} }', 'VELA_DEPLOY_UNKNOWN_IMPORT'],
-    ['an export that the sdk lacks', 'import { nothing } from "@vela/guest-sdk"\nexport default { fetch() {} }', 'VELA_DEPLOY_UNKNOWN_IMPORT'],
-    ['too many bytes', `export default { fetch() {} }\n// ${'x'.repeat(5000)}`, 'VELA_DEPLOY_TOO_LARGE', { limits: { bundleBytes: 4096 } }],
+    [
+      'an import of Node',
+      'import fs from "node:fs"\nexport default { fetch() {} }',
+      'VELA_DEPLOY_UNKNOWN_IMPORT',
+    ],
+    [
+      'an import of a file',
+      'import x from "./x.js"\nexport default { fetch() {} }',
+      'VELA_DEPLOY_UNKNOWN_IMPORT',
+    ],
+    [
+      'an export that the sdk lacks',
+      'import { nothing } from "@vela/guest-sdk"\nexport default { fetch() {} }',
+      'VELA_DEPLOY_UNKNOWN_IMPORT',
+    ],
+    [
+      'too many bytes',
+      `export default { fetch() {} }\n// ${'x'.repeat(5000)}`,
+      'VELA_DEPLOY_TOO_LARGE',
+      { limits: { bundleBytes: 4096 } },
+    ],
     ['another’s route', handler(''), 'VELA_DEPLOY_ROUTE_CONFLICT', { routes: ['/mine/*'] }],
-    ['another’s host and path', handler(''), 'VELA_DEPLOY_ROUTE_CONFLICT', { routes: ['shop.example.com/*'] }],
-    ['a limit above the operator’s', handler(''), 'VELA_DEPLOY_LIMIT_TOO_HIGH', { limits: { wallMs: 20_001 } }],
+    [
+      'another’s host and path',
+      handler(''),
+      'VELA_DEPLOY_ROUTE_CONFLICT',
+      { routes: ['shop.example.com/*'] },
+    ],
+    [
+      'a limit above the operator’s',
+      handler(''),
+      'VELA_DEPLOY_LIMIT_TOO_HIGH',
+      { limits: { wallMs: 20_001 } },
+    ],
     ['an engine that is not here', handler(''), 'VELA_DEPLOY_UNSUPPORTED', { engine: 'quickjs' }],
     ['a power that is not here', handler(''), 'VELA_DEPLOY_UNSUPPORTED', { capabilities: { teleport: {} } }],
   ]
@@ -67,8 +127,14 @@ describe('a version that does not start is refused, and the one before keeps ser
   test('a top-level await on nothing, and a start hook that never ends', async () => {
     const manifest = { limits: { wallMs: 500 } }
     const [awaiting, hook] = await Promise.all([
-      refusalOf(host.deploy('svc', 'await new Promise(() => {})\nexport default { fetch() {} }', { manifest })),
-      refusalOf(host.deploy('hook', 'export default { start: () => new Promise(() => {}), fetch() {} }', { manifest })),
+      refusalOf(
+        host.deploy('svc', 'await new Promise(() => {})\nexport default { fetch() {} }', { manifest }),
+      ),
+      refusalOf(
+        host.deploy('hook', 'export default { start: () => new Promise(() => {}), fetch() {} }', {
+          manifest,
+        }),
+      ),
     ])
     expect(awaiting.code).toBe('VELA_DEPLOY_START_TIMEOUT')
     expect(hook.code).toBe('VELA_DEPLOY_START_TIMEOUT')
@@ -84,24 +150,73 @@ describe('a version that does not start is refused, and the one before keeps ser
 })
 
 test('a start may take more CPU time than a turn may, in its module and in its hook', async () => {
-  const busy = 'const busy = (ms) => { const end = performance.now() + ms; let n = 0; for (let i = 0; i < ms * 2e5; i++) n = (n * 31 + i) | 0; return n }'
+  const busy =
+    'const busy = (ms) => { const end = performance.now() + ms; let n = 0; for (let i = 0; i < ms * 2e5; i++) n = (n * 31 + i) | 0; return n }'
   const source = `${busy}\nbusy(60)\nexport default { start() { busy(60) }, fetch: () => new Response('up') }`
   await host.deploy('busy', source, { manifest: { limits: { cpuMs: 5, startupMs: 5000 } } })
   expect(await (await host.get('/t/busy/')).text()).toBe('up')
 })
 
 test('a top-level await of a timer is waited for', async () => {
-  await host.deploy('slow', 'await new Promise((r) => setTimeout(r, 50))\nexport default { fetch: () => new Response("late") }')
+  await host.deploy(
+    'slow',
+    'await new Promise((r) => setTimeout(r, 50))\nexport default { fetch: () => new Response("late") }',
+  )
   expect(await (await host.get('/t/slow/')).text()).toBe('late')
 })
 
 describe('the place is the author’s', () => {
   const typescript: readonly [what: string, lines: readonly string[], code: string, place: string][] = [
-    ['a syntax error', ['interface A { readonly b: string }', 'export default {', '  fetch(', '}'], 'VELA_DEPLOY_BUNDLE_FAILED', 'src/index.ts:4:1'],
-    ['a missing import', ['import { a } from "./missing.ts"', 'export default { fetch: () => new Response(a) }'], 'VELA_DEPLOY_BUNDLE_FAILED', 'src/index.ts:1:19'],
-    ['Node', ['import { readFileSync } from "node:fs"', 'export default { fetch: () => new Response(readFileSync("/x")) }'], 'VELA_DEPLOY_BUNDLE_FAILED', 'src/index.ts:1:30'],
-    ['a throw at start', ['interface A { readonly b: string }', 'type B = A', '', 'const check = (b: B): void => {', '  throw new RangeError(`bad ${b.b}`)', '}', 'check({ b: "x" })', 'export default { fetch: () => new Response() }'], 'VELA_DEPLOY_START_THREW', 'src/index.ts:5:9'],
-    ['a throw in the start hook', ['interface A { readonly b: string }', 'export default {', '  start(): void {', '    throw new Error("hook")', '  },', '  fetch: () => new Response(),', '}'], 'VELA_DEPLOY_START_THREW', 'src/index.ts:4:11'],
+    [
+      'a syntax error',
+      ['interface A { readonly b: string }', 'export default {', '  fetch(', '}'],
+      'VELA_DEPLOY_BUNDLE_FAILED',
+      'src/index.ts:4:1',
+    ],
+    [
+      'a missing import',
+      ['import { a } from "./missing.ts"', 'export default { fetch: () => new Response(a) }'],
+      'VELA_DEPLOY_BUNDLE_FAILED',
+      'src/index.ts:1:19',
+    ],
+    [
+      'Node',
+      [
+        'import { readFileSync } from "node:fs"',
+        'export default { fetch: () => new Response(readFileSync("/x")) }',
+      ],
+      'VELA_DEPLOY_BUNDLE_FAILED',
+      'src/index.ts:1:30',
+    ],
+    [
+      'a throw at start',
+      [
+        'interface A { readonly b: string }',
+        'type B = A',
+        '',
+        'const check = (b: B): void => {',
+        '  throw new RangeError(`bad ${b.b}`)',
+        '}',
+        'check({ b: "x" })',
+        'export default { fetch: () => new Response() }',
+      ],
+      'VELA_DEPLOY_START_THREW',
+      'src/index.ts:5:9',
+    ],
+    [
+      'a throw in the start hook',
+      [
+        'interface A { readonly b: string }',
+        'export default {',
+        '  start(): void {',
+        '    throw new Error("hook")',
+        '  },',
+        '  fetch: () => new Response(),',
+        '}',
+      ],
+      'VELA_DEPLOY_START_THREW',
+      'src/index.ts:4:11',
+    ],
   ]
   test.each(typescript)('%s', async (_what, lines, code, place) => {
     using folder = tempDir()

@@ -59,7 +59,10 @@ function startTraffic(url: string, connections: number): Traffic {
   }
 }
 
-function get(url: string, agent: Agent | false = false): Promise<{ status: number | undefined; body: string }> {
+function get(
+  url: string,
+  agent: Agent | false = false,
+): Promise<{ status: number | undefined; body: string }> {
   return new Promise((resolve, reject) => {
     httpRequest(url, { agent }, (response) => {
       text(response).then((body) => resolve({ status: response.statusCode, body }), reject)
@@ -72,10 +75,14 @@ function get(url: string, agent: Agent | false = false): Promise<{ status: numbe
 const answered = (traffic: Traffic): number => traffic.seen.reduce((sum, mine) => sum + mine.length, 0)
 const more = async (traffic: Traffic, count: number): Promise<void> => {
   const before = answered(traffic)
-  await until(`${count} more answers`, () => answered(traffic) > before + count || traffic.failures.length > 0)
+  await until(
+    `${count} more answers`,
+    () => answered(traffic) > before + count || traffic.failures.length > 0,
+  )
 }
 /** Without repetitions. */
-const steps = (mine: readonly number[]): number[] => mine.filter((value, index) => index === 0 || value !== mine[index - 1])
+const steps = (mine: readonly number[]): number[] =>
+  mine.filter((value, index) => index === 0 || value !== mine[index - 1])
 
 describe('deploys under traffic', () => {
   test('five deploys and a rollback fail no request, and each connection sees them in order', async () => {
@@ -103,7 +110,10 @@ describe('deploys under traffic', () => {
       expect(isSubsequence(steps(mine), order), `saw ${steps(mine).join()}`).toBe(true)
       expect(mine.at(-1)).toBe(5)
     }
-    await until('the old versions have stopped', () => log.filter((line) => line.startsWith('stop')).length === 6)
+    await until(
+      'the old versions have stopped',
+      () => log.filter((line) => line.startsWith('stop')).length === 6,
+    )
     expect(log.filter((line) => line.startsWith('stop')).sort()).toEqual(
       [1, 2, 3, 4, 5, 6].map((number) => `stop ${number} replaced`),
     )
@@ -113,7 +123,9 @@ describe('deploys under traffic', () => {
   test('deploys of one service at the same time end with one active version, which serves', async () => {
     await host.deploy('race', numbered(0))
     const traffic = startTraffic(`${host.urls.gateway}/t/race/`, 3)
-    const results = await Promise.all([1, 2, 3, 4, 5, 6].map((number) => host.deploy('race', numbered(number))))
+    const results = await Promise.all(
+      [1, 2, 3, 4, 5, 6].map((number) => host.deploy('race', numbered(number))),
+    )
     await more(traffic, 20)
     await traffic.stop()
     expect(traffic.failures).toEqual([])
@@ -121,7 +133,9 @@ describe('deploys under traffic', () => {
     const winner = results.findIndex(({ version }) => version === active) + 1
     expect(winner).toBeGreaterThan(0)
     expect(await (await host.get('/t/race/')).text()).toBe(String(winner))
-    const [stored] = await host.runtime.registry.listServices('t').then((all) => all.filter((one) => one.service === 'race'))
+    const [stored] = await host.runtime.registry
+      .listServices('t')
+      .then((all) => all.filter((one) => one.service === 'race'))
     expect(stored?.activeVersion).toBe(active)
   })
 
@@ -141,8 +155,13 @@ describe('deploys under traffic', () => {
     const body = handler('return new Response("old")')
     const { version } = await host.deploy('mover', body, { manifest: { routes: ['/moved/*'] } })
     await host.deploy('mover', handler('return new Response("new")'))
-    await host.deploy('taker', handler('return new Response("taken")'), { tenant: 'a', manifest: { routes: ['/moved/*'] } })
-    await expect(host.runtime.rollback('t', 'mover', version)).rejects.toMatchObject({ code: 'VELA_DEPLOY_ROUTE_CONFLICT' })
+    await host.deploy('taker', handler('return new Response("taken")'), {
+      tenant: 'a',
+      manifest: { routes: ['/moved/*'] },
+    })
+    await expect(host.runtime.rollback('t', 'mover', version)).rejects.toMatchObject({
+      code: 'VELA_DEPLOY_ROUTE_CONFLICT',
+    })
     expect(await (await host.get('/moved/x')).text()).toBe('taken')
     expect(await (await host.get('/t/mover/')).text()).toBe('new')
     const [stored] = (await host.runtime.registry.listServices('t')).filter((one) => one.service === 'mover')
@@ -150,13 +169,18 @@ describe('deploys under traffic', () => {
   })
 
   test('a rollback to a version that no longer starts is refused, and the present one keeps serving', async () => {
-    const { version } = await host.deploy('picky', `
+    const { version } = await host.deploy(
+      'picky',
+      `
       import { env } from '@vela/guest-sdk'
       if (env.KEY !== undefined) throw new Error('KEY is set')
-      export default { fetch: () => new Response('one') }`)
+      export default { fetch: () => new Response('one') }`,
+    )
     await host.deploy('picky', handler('return new Response("two")'))
     await host.runtime.putSecret('t', 'picky', 'KEY', 'x')
-    await expect(host.runtime.rollback('t', 'picky', version)).rejects.toMatchObject({ code: 'VELA_DEPLOY_START_THREW' })
+    await expect(host.runtime.rollback('t', 'picky', version)).rejects.toMatchObject({
+      code: 'VELA_DEPLOY_START_THREW',
+    })
     expect(await (await host.get('/t/picky/')).text()).toBe('two')
     const [stored] = (await host.runtime.registry.listServices('t')).filter((one) => one.service === 'picky')
     expect(stored?.activeVersion).not.toBe(version)
@@ -165,7 +189,10 @@ describe('deploys under traffic', () => {
   test('a service deleted and deployed at the same time is there or not, the same for store and gateway', async () => {
     for (let round = 0; round < 5; round++) {
       await host.deploy('flicker', numbered(round))
-      await Promise.allSettled([host.runtime.deleteService('t', 'flicker'), host.deploy('flicker', numbered(round + 10))])
+      await Promise.allSettled([
+        host.runtime.deleteService('t', 'flicker'),
+        host.deploy('flicker', numbered(round + 10)),
+      ])
       const stored = (await host.runtime.registry.listServices('t')).some((one) => one.service === 'flicker')
       expect((await host.get('/t/flicker/')).status).toBe(stored ? 200 : 404)
     }

@@ -66,7 +66,9 @@ afterAll(async () => host[Symbol.asyncDispose]())
 
 const notes = async (service = 's'): Promise<unknown> => host.runtime.invoke(`t/${service}`, 'notes')
 const settled = (): Promise<void> =>
-  until('no turn is in flight', async () => (await host.runtime.services('t')).every((one) => one.inFlight === 0))
+  until('no turn is in flight', async () =>
+    (await host.runtime.services('t')).every((one) => one.inFlight === 0),
+  )
 
 const residentMb = (pid: number): number => (readProcessStats(pid)?.residentBytes ?? 0) / MB
 /** The cell that serves; spares do nothing and stay small. */
@@ -156,7 +158,9 @@ describe('a request body', () => {
     const request = open('/t/s/collect', 'POST', { 'content-length': String(5 * MB) })
     request.on('error', () => undefined)
     await write(request, new Uint8Array(MB))
-    await until('the turn is in flight', async () => (await host.runtime.services('t')).some((one) => one.inFlight > 0))
+    await until('the turn is in flight', async () =>
+      (await host.runtime.services('t')).some((one) => one.inFlight > 0),
+    )
     request.destroy()
     await settled()
     expect(await notes()).toEqual(expect.arrayContaining(['signal VELA_TURN_CANCELED', 'body TypeError']))
@@ -198,7 +202,9 @@ describe('a response body', () => {
     expect(residentMb(process.pid) - before).toBeLessThan(64)
     response.destroy()
     await settled()
-    expect(await notes()).toEqual(expect.arrayContaining(['cancel VELA_TURN_CANCELED', 'signal VELA_TURN_CANCELED']))
+    expect(await notes()).toEqual(
+      expect.arrayContaining(['cancel VELA_TURN_CANCELED', 'signal VELA_TURN_CANCELED']),
+    )
   })
 })
 
@@ -207,7 +213,9 @@ describe('a turn that nobody waits for', () => {
     await notes()
     const controller = new AbortController()
     const answer = host.get('/t/s/never', { signal: controller.signal })
-    await until('the turn is in flight', async () => (await host.runtime.services('t')).some((one) => one.inFlight > 0))
+    await until('the turn is in flight', async () =>
+      (await host.runtime.services('t')).some((one) => one.inFlight > 0),
+    )
     controller.abort()
     await expect(answer).rejects.toThrow()
     await settled()

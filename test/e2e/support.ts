@@ -57,7 +57,8 @@ export async function deploySource(
 }
 
 /** A `fetch` handler around a function body; `request`, `env` and `ctx` are at hand. */
-export const handler = (body: string): string => `export default { async fetch(request, env, ctx) { ${body} } }`
+export const handler = (body: string): string =>
+  `export default { async fetch(request, env, ctx) { ${body} } }`
 
 export interface TempDir extends Disposable {
   readonly path: string

@@ -104,11 +104,19 @@ export async function busySession({ runtime, urls, deploy, get }: TestRuntime): 
   const invoke = (method: string, args: number[]): Promise<unknown> =>
     runtime.invoke('acme/curious', method, args).catch(String)
 
-  for (const paths of [['/look', '/wait'], ['/feed', '/echo', '/look'], ['/throw', '/reject', '/half', '/big', '/log']]) {
+  for (const paths of [
+    ['/look', '/wait'],
+    ['/feed', '/echo', '/look'],
+    ['/throw', '/reject', '/half', '/big', '/log'],
+  ]) {
     await Promise.all(
       paths.flatMap((path) =>
         ['curious', 'twin'].flatMap((service) => [
-          at(service, path, path === '/echo' ? { method: 'POST', body: new Uint8Array(300_000).fill(7) } : {}),
+          at(
+            service,
+            path,
+            path === '/echo' ? { method: 'POST', body: new Uint8Array(300_000).fill(7) } : {},
+          ),
           at(service, path, path === '/look' ? { method: 'POST', body: 'grüße' } : {}),
         ]),
       ),

@@ -54,9 +54,10 @@ test('every file of the project that a page names in backticks exists', () => {
 })
 
 test('every command of the command line is in the README, and no other', () => {
-  const commands = filesBelow('host/cli/commands')
-    .flatMap((path) => [...read(path).matchAll(/(?:apiCommand|command|new Command)\('([a-z]+)'/g)])
-    .map((match) => match[1] ?? '')
+  const declaration = /(?:apiCommand|command|new Command)\('([a-z]+)'/g
+  const commands = filesBelow('host/cli/commands').flatMap((path) =>
+    Array.from(read(path).matchAll(declaration), (match) => match[1] ?? ''),
+  )
   const readme = read('README.md')
   const named = new Set([...readme.matchAll(/\bvela ([a-z]+)\b/g)].map((match) => match[1] ?? ''))
   const nested = new Set(['create', 'list', 'delete', 'put'])

@@ -47,21 +47,45 @@ test('no file names a place on somebody’s machine', () => {
   expect(wrong).toEqual([])
 })
 
-test('the lock file takes every package from the public registry, with its digest', () => {
-  const { packages } = JSON.parse(read('package-lock.json')) as {
-    packages: Record<string, { resolved?: string; integrity?: string; link?: boolean }>
-  }
-  const installed = Object.entries(packages).filter(
-    ([path, { link }]) => path.includes('node_modules/') && link !== true,
+interface LockedPackage {
+  readonly resolved?: string
+  readonly integrity?: string
+  readonly link?: boolean
+  readonly optional?: boolean
+  readonly os?: readonly string[]
+  readonly cpu?: readonly string[]
+  readonly libc?: readonly string[]
+}
+
+const locked = (): [string, LockedPackage][] =>
+  Object.entries(
+    (JSON.parse(read('package-lock.json')) as { packages: Record<string, LockedPackage> }).packages,
   )
+
+test('the lock file takes every package that x64 Linux installs from the public registry, with its digest', () => {
+  const isForeign = ({ optional, os, cpu, libc }: LockedPackage): boolean =>
+    optional === true && !(os?.includes('linux') && cpu?.includes('x64') && libc?.includes('musl') !== true)
+  const installed = locked().filter(([path, { link }]) => path.includes('node_modules/') && link !== true)
   expect(installed.length).toBeGreaterThan(50)
   const wrong = installed
-    .filter(([, { resolved, integrity }]) => {
-      const isPublic = resolved === undefined || resolved.startsWith('https://registry.npmjs.org/')
-      return !isPublic || !integrity?.startsWith('sha512-')
+    .filter(([, entry]) => {
+      const isPublic =
+        entry.resolved === undefined || entry.resolved.startsWith('https://registry.npmjs.org/')
+      const isWhole = entry.integrity?.startsWith('sha512-') ?? isForeign(entry)
+      return !isPublic || !isWhole
     })
     .map(([path]) => path)
   expect(wrong).toEqual([])
+})
+
+test('the lock file knows the optional packages of every platform, since npm ci refuses one that does not', () => {
+  const paths = new Set(locked().map(([path]) => path))
+  const missing = locked().flatMap(([path, entry]) =>
+    Object.keys((entry as { optionalDependencies?: object }).optionalDependencies ?? {}).filter(
+      (name) => !paths.has(`node_modules/${name}`) && !paths.has(`${path}/node_modules/${name}`),
+    ),
+  )
+  expect(missing).toEqual([])
 })
 
 test('files that a platform looks for are there', () => {

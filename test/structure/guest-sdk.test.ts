@@ -7,7 +7,7 @@ test('the SDK’s types name exactly the values that the runtime provides', () =
   const declared = [
     ...read('guest-sdk/index.ts').matchAll(/^export (?:abstract )?(?:class|const|function) (\w+)/gm),
   ]
-  expect(declared.map((match) => match[1]).sort()).toEqual(Object.keys(createSdk().exports).sort())
+  expect(new Set(declared.map((match) => match[1]))).toEqual(new Set(Object.keys(createSdk().exports)))
 })
 
 test('importing the SDK outside a guest says that it exists only inside one', async () => {

@@ -24,14 +24,22 @@ function humanReport(report: ReplayReport): string {
   const { batches, turns, killed, cpuMs, end, warnings, divergence } = report
   const outcomes = Object.entries(turns).map(([outcome, count]) => `${count} ${outcome}`)
   const lines = [
-    row('replayed', `${batches} batches in ${cpuMs.replayed} ms of CPU time (recorded: ${cpuMs.recorded} ms)`),
+    row(
+      'replayed',
+      `${batches} batches in ${cpuMs.replayed} ms of CPU time (recorded: ${cpuMs.recorded} ms)`,
+    ),
     row('turns', outcomes.length === 0 ? 'none' : outcomes.join(', ')),
     ...killed.slice(0, SHOWN_KILLS).map(({ batch, guest, by, reason, message, requestIds }) => {
       const whom = by === 'host' ? 'the cell, by the host' : `guest ${guest}`
-      const requests = requestIds.length === 0 ? '' : ` (${requestIds.slice(0, 3).join(', ')}${requestIds.length > 3 ? ' …' : ''})`
+      const requests =
+        requestIds.length === 0
+          ? ''
+          : ` (${requestIds.slice(0, 3).join(', ')}${requestIds.length > 3 ? ' …' : ''})`
       return row('killed', printable(`batch ${batch}: ${whom}: ${reason}: ${message}${requests}`))
     }),
-    ...(killed.length > SHOWN_KILLS ? [row('killed', `… ${killed.length - SHOWN_KILLS} more; see --json`)] : []),
+    ...(killed.length > SHOWN_KILLS
+      ? [row('killed', `… ${killed.length - SHOWN_KILLS} more; see --json`)]
+      : []),
     row('end', `${end.recorded} when recorded, ${end.replayed} in the replay`),
     ...warnings.map((warning) => row('warning', printable(warning))),
   ]

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../../core/config.ts'
-import { command } from '../api.ts'
+import { command, DEFAULT_API_URL } from '../api.ts'
 import { deployExamples, type Example } from '../examples.ts'
 import { configure, createHost } from '../host-port.ts'
 import { createOutput } from '../output.ts'
@@ -75,6 +75,9 @@ function banner(
     lines.push(styled('dim', `           shown this once, kept in ${tokenFile}; commands run here find it`))
   }
   lines.push('', examples.length > 0 ? '  try' : '  next: vela init my-service && vela deploy my-service')
-  for (const example of examples) lines.push(`    curl ${printable(example.url)}`)
+  for (const example of examples) lines.push(...example.try.map((line) => `    ${printable(line)}`))
+  if (examples.length > 0 && urls.admin !== DEFAULT_API_URL) {
+    lines.push(styled('dim', `    (for commands: export VELA_API_URL=${printable(urls.admin)})`))
+  }
   return `${lines.join('\n')}\n`
 }

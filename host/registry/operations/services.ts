@@ -49,6 +49,16 @@ export const serviceReads = {
     return row === undefined ? undefined : toDeployment(row)
   },
 
+  rollbackTarget(
+    { sql }: RegistryContext,
+    tenant: string,
+    service: string,
+    version: string | null,
+  ): Deployment {
+    const target = findTarget(sql, tenant, service, version)
+    return toDeployment(findVersion(sql, tenant, service, target) as Row)
+  },
+
   getBundle({ sql }: RegistryContext, tenant: string, service: string, version: string): Bundle | undefined {
     return readBundle(sql, tenant, service, version)
   },
@@ -75,16 +85,8 @@ export const serviceWrites = {
     version: string | null,
   ): ServiceRecord {
     const { activeVersion } = requireService(sql, tenant, service)
-    const target = version ?? predecessor(sql, tenant, service, activeVersion)
-    if (target === undefined) {
-      throw noVersion(`${tenant}/${service} has no earlier version to go back to.`)
-    }
+    const target = findTarget(sql, tenant, service, version)
     if (target === activeVersion) return requireService(sql, tenant, service)
-    if (findVersion(sql, tenant, service, target) === undefined) {
-      throw noVersion(
-        `${tenant}/${service} has no version ${target}. "vela versions ${tenant}/${service}" lists them.`,
-      )
-    }
     if (!cutTrail(sql, tenant, service, target)) pushTrail(sql, tenant, service, target, now())
     setActive(sql, tenant, service, target, now())
     return requireService(sql, tenant, service)
@@ -135,6 +137,17 @@ function keepVersion(sql: Sql, deployment: StoredDeployment, bundle: Bundle): vo
     sizeBytes,
     startupMs,
     createdAt,
+  )
+}
+
+/** The version to go back to; it is stored. */
+function findTarget(sql: Sql, tenant: string, service: string, version: string | null): string {
+  const { activeVersion } = requireService(sql, tenant, service)
+  const target = version ?? predecessor(sql, tenant, service, activeVersion)
+  if (target === undefined) throw noVersion(`${tenant}/${service} has no earlier version to go back to.`)
+  if (findVersion(sql, tenant, service, target) !== undefined) return target
+  throw noVersion(
+    `${tenant}/${service} has no version ${target}. "vela versions ${tenant}/${service}" lists them.`,
   )
 }
 
