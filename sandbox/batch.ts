@@ -89,7 +89,7 @@ export function createBatchRunner({ engine, writer, seeds, cpuMicros }: BatchDep
       return fault(number, { reason: 'not-loaded', message: 'The guest is not loaded' })
     const { guest, host } = resident
     const mark = writer.mark()
-    const cpu = guest.cpuNanos()
+    const cpu = cpuMicros()
     host.open()
     const result = guest.enter(nowMs, text, budgetMs)
     const overflow = host.close() || isTooLong(result.output)
@@ -103,7 +103,7 @@ export function createBatchRunner({ engine, writer, seeds, cpuMicros }: BatchDep
       )
     }
     if (result.output !== undefined) {
-      writer.text(FROM_CELL.output, number, Number((guest.cpuNanos() - cpu) / 1000n), 0, result.output)
+      writer.text(FROM_CELL.output, number, cpuMicros() - cpu, 0, result.output)
     }
     host.writeLogs()
     settleUnhandled(number, resident, result.unhandled)

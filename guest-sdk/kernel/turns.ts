@@ -108,9 +108,15 @@ export function createTurns(deps: TurnsDeps): Turns {
     if (turn.canceled !== undefined) {
       // Nobody would take a body's parts, so nobody would give credit for them.
       if (parts.body !== null && 'stream' in parts.body) {
-        parts.body.stream.getReader().cancel(turn.canceled.reason).catch(() => undefined)
+        parts.body.stream
+          .getReader()
+          .cancel(turn.canceled.reason)
+          .catch(() => undefined)
       }
-      outbox.add(`[${FROM_GUEST.response},${turn.id},${parts.status},[],${BODY.none},0,${turn.waits > 0 ? 1 : 0}]`, '')
+      outbox.add(
+        `[${FROM_GUEST.response},${turn.id},${parts.status},[],${BODY.none},0,${turn.waits > 0 ? 1 : 0}]`,
+        '',
+      )
       return close(turn)
     }
     turn.sender = sendResponse(turn.id, parts, {
@@ -241,7 +247,9 @@ class BadResponse extends TypeError {
   readonly code = 'VELA_GUEST_BAD_RESPONSE'
   constructor(value: unknown) {
     const what = value === null ? 'null' : typeof value
-    super(`The fetch handler must return a Response, but returned ${what === 'object' ? 'another object' : what}`)
+    super(
+      `The fetch handler must return a Response, but returned ${what === 'object' ? 'another object' : what}`,
+    )
   }
 }
 

@@ -42,7 +42,12 @@ export async function buildCellImage(): Promise<CellImage> {
   ])
   return {
     dir,
-    id: createHash('sha256').update(core).update(JSON.stringify(parts)).update(cell).digest('hex').slice(0, 16),
+    id: createHash('sha256')
+      .update(core)
+      .update(JSON.stringify(parts))
+      .update(cell)
+      .digest('hex')
+      .slice(0, 16),
     kernelCore: core,
     writeSnapshot: (snapshot) => writeFile(join(dir, 'kernel.snapshot'), snapshot, { mode: 0o644 }),
     remove: () => rm(dir, { recursive: true, force: true }),
@@ -69,7 +74,13 @@ function isAlive(pid: number): boolean {
 
 /** One script whose value is the module's exports; the newline-free name lets it stand inside an expression. */
 async function bundleKernel(entry: string): Promise<string> {
-  const text = await bundle({ entryPoints: [entry], format: 'iife', globalName: 'part', target: 'es2024', minify: true })
+  const text = await bundle({
+    entryPoints: [entry],
+    format: 'iife',
+    globalName: 'part',
+    target: 'es2024',
+    minify: true,
+  })
   return `(()=>{${text}return part})()`
 }
 

@@ -5,7 +5,7 @@
  */
 import type { Socket } from 'node:net'
 import { BATCH_FRAME_BYTES, BATCH_PAYLOAD_BYTES } from '../../sandbox/protocol/batch-frame.ts'
-import { FLAG_ASCII, FROM_CELL, MAX_GUEST, PROTOCOL_VERSION, TO_CELL, type Frame } from '../../sandbox/protocol/frame.ts'
+import { FLAG_ASCII, FROM_CELL, PROTOCOL_VERSION, TO_CELL, type Frame } from '../../sandbox/protocol/frame.ts'
 import { createFrameReader, ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
 import { createFrameWriter, textOf } from '../../sandbox/protocol/frame-writer.ts'
 import { parseFault, parseJson } from './hostile-json.ts'
@@ -13,6 +13,7 @@ import type { CellProcess } from './cell-process.ts'
 import { nowMs } from './clock.ts'
 import type { Recorder } from './recorder.ts'
 import type { CellEnd, Resident } from './resident.ts'
+import { createResidentTable } from './resident-table.ts'
 import { createSeedPool } from './seed-pool.ts'
 
 export type { CellProcess } from './cell-process.ts'
@@ -35,8 +36,7 @@ export class Cell {
   readonly #options: CellOptions
   readonly #socket: Socket
   readonly #writer = createFrameWriter()
-  readonly #residents = new Map<number, Resident>()
-  readonly #numbers = new Map<Resident, number>()
+  readonly #residents = createResidentTable()
   readonly #dirty = new Set<number>()
   readonly #toLoad = new Set<number>()
   readonly #batch = Buffer.alloc(BATCH_PAYLOAD_BYTES)
@@ -46,7 +46,6 @@ export class Cell {
   #wantsWarm = false
   #warmTimer: NodeJS.Timeout | undefined
   #compile: { source: Buffer; kind: number; done: (cache: Buffer) => void } | undefined
-  #nextNumber = 1
   #sequence = 0
   #outstanding = 0
   #outstandingBudgetMs = 0
@@ -79,7 +78,10 @@ export class Cell {
     void options.process.exited.then(({ code, signal }) => {
       const words = options.process.lastWords?.() ?? ''
       const end = words.includes('is_heap_oom = 1') ? 'exceeded-memory' : 'exited'
-      this.#finish(end, `The cell's process ended (${signal ?? `exit code ${code}`})${words === '' ? '' : `: ${words}`}`)
+      this.#finish(
+        end,
+        `The cell's process ended (${signal ?? `exit code ${code}`})${words === '' ? '' : `: ${words}`}`,
+      )
     })
   }
 
@@ -99,29 +101,23 @@ export class Cell {
   }
 
   load(resident: Resident): void {
-    // The header has 16 bits for it: the first come round again long after their frames have gone.
-    while (this.#residents.has(this.#nextNumber)) this.#nextNumber = (this.#nextNumber % MAX_GUEST) + 1
-    const number = this.#nextNumber
-    this.#nextNumber = (number % MAX_GUEST) + 1
-    this.#residents.set(number, resident)
-    this.#numbers.set(resident, number)
-    this.#toLoad.add(number)
+    this.#toLoad.add(this.#residents.add(resident))
     // Who loads a second guest is likely to load more; the first spare came with the cell.
     if (++this.#loads > 1) this.#warmWhenIdle()
     this.#schedule()
   }
 
   drop(resident: Resident): void {
-    const number = this.#numbers.get(resident)
+    const number = this.#residents.numberOf(resident)
     if (number === undefined) return
-    this.#forget(number, resident)
+    this.#forget(number)
     this.#toDrop.push(number)
     this.#schedule()
   }
 
   /** The resident has something to say. */
   wake(resident: Resident): void {
-    const number = this.#numbers.get(resident)
+    const number = this.#residents.numberOf(resident)
     if (number === undefined) return
     this.#dirty.add(number)
     this.#schedule()
@@ -240,7 +236,8 @@ export class Cell {
         this.#greet()
         break
       case FROM_CELL.done:
-        if (frame.a !== this.#outstanding || frame.a === 0) throw new ProtocolViolation(`The cell answers batch ${frame.a}`)
+        if (frame.a !== this.#outstanding || frame.a === 0)
+          throw new ProtocolViolation(`The cell answers batch ${frame.a}`)
         this.#outstanding = 0
         this.#options.onBatchDone(frame.b)
         this.#schedule()
@@ -257,20 +254,22 @@ export class Cell {
       case FROM_CELL.loaded:
         resident?.loaded(parseJson(frame))
         break
-      case FROM_CELL.fault:
+      case FROM_CELL.fault: {
+        // Before the resident is forgotten: a violation must still find it among those who lose their cell.
+        const fault = parseFault(frame)
         if (resident === undefined) break
-        this.#forget(frame.guest, resident)
-        resident.faulted(parseFault(frame))
+        this.#forget(frame.guest)
+        resident.faulted(fault)
         break
+      }
       default:
         this.#compile?.done(Buffer.from(frame.payload))
         this.#compile = undefined
     }
   }
 
-  #forget(number: number, resident: Resident): void {
-    this.#residents.delete(number)
-    this.#numbers.delete(resident)
+  #forget(number: number): void {
+    this.#residents.remove(number)
     this.#dirty.delete(number)
     this.#toLoad.delete(number)
   }
@@ -278,11 +277,13 @@ export class Cell {
   #finish(end: CellEnd, message: string): void {
     if (this.#end !== undefined) return
     this.#end = end
-    this.#options.recorder?.ended({ reason: end, duringBatch: this.#outstanding, budgetMs: this.#outstandingBudgetMs })
+    this.#options.recorder?.ended({
+      reason: end,
+      duringBatch: this.#outstanding,
+      budgetMs: this.#outstandingBudgetMs,
+    })
     this.#socket.destroy()
-    const residents = [...this.#residents.values()]
-    this.#residents.clear()
-    this.#numbers.clear()
+    const residents = this.#residents.takeAll()
     this.#options.onEnd(end, message)
     for (const resident of residents) resident.cellLost(end, this.#outstanding)
     this.#options.recorder?.close()

@@ -19,7 +19,9 @@ const USUAL = 1
 const LAST = 19
 const PENALTY_MS = 10_000
 
-export function createPriorityKeeper(set: (pid: number, priority: number) => void = setPriority): PriorityKeeper {
+export function createPriorityKeeper(
+  set: (pid: number, priority: number) => void = setPriority,
+): PriorityKeeper {
   const demotedUntil = new Map<string, number>()
   const demoted = new Set<number>()
   const apply = (pid: number, priority: number): void => {

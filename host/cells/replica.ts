@@ -130,7 +130,8 @@ export class Replica implements Resident {
 
   output(text: string, ascii: boolean, cpuMicros: number): void {
     this.#ascii = ascii
-    this.#pacer.measured(this.#lastCalls, cpuMicros)
+    // What a guest hands over before the end of its entry says nothing of the time yet.
+    if (cpuMicros > 0) this.#pacer.measured(this.#lastCalls, cpuMicros)
     readOutput(text, this.#handler)
     this.#deps.onTurnEnd()
   }

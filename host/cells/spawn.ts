@@ -14,6 +14,8 @@ export interface Containment {
   readonly network: 'namespace' | 'none'
   /** Cells run under another user id than the host's. */
   readonly userId: 'own' | 'same'
+  /** A cell dies with its host even while it computes; without it only when it next reads its link. */
+  readonly death: 'signal' | 'link'
 }
 
 export interface SpawnOptions {
@@ -88,25 +90,31 @@ export function commandLine(
   return { command: line[0] as string, args: line.slice(1) }
 }
 
-/** unshare replaces itself with Node, so the pid is the cell's. */
-function containmentPrefix({ network, userId: own }: Containment, userId: number): string[] {
+/** Each of these programs replaces itself with the next, so the pid is the cell's. */
+function containmentPrefix({ network, userId: own, death }: Containment, userId: number): string[] {
   const isRoot = process.getuid?.() === 0
-  if (network === 'none' && own === 'same') return []
-  if (!isRoot) return network === 'namespace' ? ['unshare', '--user', '--net', '--'] : []
+  const unshare = isRoot
+    ? [
+        ...(network === 'namespace' ? ['--net', '--ipc'] : []),
+        ...(own === 'own' ? [`--setgid=${userId}`, `--setuid=${userId}`] : []),
+      ]
+    : network === 'namespace'
+      ? ['--user', '--net']
+      : []
   return [
-    'unshare',
-    ...(network === 'namespace' ? ['--net', '--ipc'] : []),
-    ...(own === 'own' ? [`--setgid=${userId}`, `--setuid=${userId}`] : []),
-    '--',
+    ...(unshare.length === 0 ? [] : ['unshare', ...unshare, '--']),
+    // After the change of user, which would clear it.
+    ...(death === 'signal' ? ['setpriv', '--pdeathsig', 'KILL', '--'] : []),
   ]
 }
 
 /** Tries the layers from the strongest down and keeps what lets a cell program start. */
 export function probeContainment(image: CellImage): Containment {
+  const death = spawnSync('setpriv', ['--pdeathsig', 'KILL', '--', 'true']).status === 0 ? 'signal' : 'link'
   const candidates: Containment[] = [
-    { network: 'namespace', userId: 'own' },
-    { network: 'namespace', userId: 'same' },
-    { network: 'none', userId: 'own' },
+    { network: 'namespace', userId: 'own', death },
+    { network: 'namespace', userId: 'same', death },
+    { network: 'none', userId: 'own', death },
   ]
   for (const candidate of candidates) {
     const [command, ...args] = [
@@ -122,5 +130,5 @@ export function probeContainment(image: CellImage): Containment {
     const { status } = spawnSync(command, args, { env: {}, stdio: 'ignore', timeout: 10_000 })
     if (status === 0) return candidate
   }
-  return { network: 'none', userId: 'same' }
+  return { network: 'none', userId: 'same', death }
 }

@@ -68,6 +68,7 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
   const homes = new Map<string, Home>()
   const homeOfCell = new Map<Cell, Home>()
   const spares: Cell[] = []
+  const starting = new Set<Cell>()
   const processes = new Set<CellProcess>()
   let startingSpares = 0
   let failures = 0
@@ -98,17 +99,21 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
       onEnd: (reason, message) => ended(cell, reason, message),
     })
     const timeout = setTimeout(() => cell.kill('stuck', 'The cell did not start in time'), START_TIMEOUT_MS)
+    starting.add(cell)
     try {
       await cell.ready
       failures = 0
       deps.onEvent({ kind: 'started', pid: cell.pid })
       return cell
     } catch (thrown) {
-      failures++
       const message = thrown instanceof Error ? thrown.message : String(thrown)
-      deps.onEvent({ kind: 'start-failed', pid: cell.pid, message })
+      if (!closed) {
+        failures++
+        deps.onEvent({ kind: 'start-failed', pid: cell.pid, message })
+      }
       throw new VelaError('VELA_CELL_START_FAILED', message)
     } finally {
+      starting.delete(cell)
       clearTimeout(timeout)
     }
   }
@@ -161,11 +166,16 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
   }
 
   const makeRoom = (): void => {
-    if (homeOfCell.size < options.maxCells) return
+    let count = homeOfCell.size
+    for (const home of homes.values()) if (home.starting !== undefined) count++
+    if (count < options.maxCells) return
     for (const [cell] of homeOfCell) {
       if (cell.residentCount === 0) return cell.kill('stopped', 'Room for another tenant')
     }
-    throw new VelaError('VELA_CELL_START_FAILED', `This host runs at most ${options.maxCells} cells (cells.maxCells)`)
+    throw new VelaError(
+      'VELA_CELL_START_FAILED',
+      `This host runs at most ${options.maxCells} cells (cells.maxCells)`,
+    )
   }
 
   return {
@@ -209,7 +219,10 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
         if (cell === undefined || cell.residentCount > 0 || cell.outstanding !== 0) home.emptySinceMs = nowMs
         else if (nowMs - home.emptySinceMs > options.idleMs) cell.kill('stopped', 'Idle')
       }
-      priorities.tick([...homeOfCell].map(([{ pid }, { owner }]) => ({ owner, pid })), nowMs)
+      priorities.tick(
+        [...homeOfCell].map(([{ pid }, { owner }]) => ({ owner, pid })),
+        nowMs,
+      )
       if (failures > 0 && startingSpares === 0) failures--
       refill()
     },
@@ -226,7 +239,8 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
     async close() {
       closed = true
       watchdog.close()
-      for (const cell of [...homeOfCell.keys(), ...spares]) cell.kill('stopped', 'The host stops')
+      for (const cell of [...homeOfCell.keys(), ...spares, ...starting])
+        cell.kill('stopped', 'The host stops')
       for (const process of processes) process.kill()
       await Promise.all([...processes].map((process) => process.exited))
     },

@@ -29,8 +29,9 @@ export function reportFailure(thrown: unknown, json: boolean): number {
     return exitCode
   }
   const head = styled(['red', 'bold'], 'error:', process.stderr)
+  const [first = '', ...more] = printableLines(message, '  ').split('\n')
   process.stderr.write(
-    `${head} ${printableLines(message, '  ')} ${styled('dim', `(${code})`, process.stderr)}\n`,
+    `${[`${head} ${first} ${styled('dim', `(${code})`, process.stderr)}`, ...more].join('\n')}\n`,
   )
   const hint = hintOf(code)
   if (hint !== undefined) process.stderr.write(`  ${styled('cyan', hint, process.stderr)}\n`)

@@ -11,18 +11,24 @@ export interface HostUrls {
   readonly admin: string
 }
 
-/** Resolves once the host has stopped. */
+/** Resolves once the host has stopped. A signal is heeded from the first moment on, also while the host is being made. */
 export async function runUntilStopped(
-  runtime: HostRuntime,
+  host: HostRuntime | (() => Promise<HostRuntime>),
   output: Output,
-  serve: (urls: HostUrls) => Promise<void>,
+  serve: (urls: HostUrls, runtime: HostRuntime) => Promise<void>,
 ): Promise<void> {
   const stopping = Promise.withResolvers<string>()
+  let isStopping = false
   // A host of this process keeps it alive by its listeners; until they are there the signal is enough.
-  onStopSignal(stopping.resolve)
+  onStopSignal((signal) => {
+    isStopping = true
+    stopping.resolve(signal)
+  })
+  const runtime = typeof host === 'function' ? await host() : host
   try {
+    if (isStopping) return
     const { gateway, admin } = await runtime.start()
-    await serve({ gateway, admin })
+    await serve({ gateway, admin }, runtime)
     const signal = await stopping.promise
     output.note(`${signal}: finishing what is in flight (again to stop at once)`)
   } finally {

@@ -8,7 +8,7 @@ import type { DoctorCheck } from './control.ts'
 const LOW_DISK_BYTES = 256 * 1024 * 1024
 
 export async function runDoctor(config: Config, cells: CellPool): Promise<DoctorCheck[]> {
-  const { network, userId } = cells.containment
+  const { network, userId, death } = cells.containment
   const { assigned, spare } = cells.supervisor.count()
   const on = (name: string, isOn: boolean, yes: string, no: string): DoctorCheck => ({
     name,
@@ -41,6 +41,12 @@ export async function runDoctor(config: Config, cells: CellPool): Promise<Doctor
       userId === 'own',
       'each cell runs under a user id of its own',
       'cells run under the user id of the host: only root may give them others',
+    ),
+    on(
+      'death with the host',
+      death === 'signal',
+      'a cell is killed when its host dies, whatever it is doing',
+      'a cell ends when it next reads its link: one that loops outlives a host that was killed (install setpriv)',
     ),
     on(
       'cpu clock',

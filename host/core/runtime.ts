@@ -58,7 +58,6 @@ export class Runtime implements Control {
 
   private constructor(parts: Parts) {
     this.#parts = parts
-    this.#addComponents()
   }
 
   /** Opens the store and starts spare cells; serves nothing yet. `deploy` and `invoke` work from here on. */
@@ -121,6 +120,7 @@ export class Runtime implements Control {
   /** Runs the lifecycle up to ready: host services, services, control API, gateway. */
   async start(): Promise<RuntimeUrls> {
     try {
+      if (this.#parts.lifecycle.state === 'new') this.#addComponents()
       await this.#parts.lifecycle.start()
     } catch (thrown) {
       await this.#close()
@@ -221,6 +221,7 @@ export class Runtime implements Control {
     return this.#gateway
   }
 
+  /** Host services are up before the first guest and go down after the last: what is in flight may use them. */
   #addComponents(): void {
     const { config, lifecycle, gateway, services, cells, metrics, log } = this.#parts
     const admin = createAdminServer({ control: this, log }, config.admin)
@@ -232,6 +233,7 @@ export class Runtime implements Control {
     })
     lifecycle.add({
       name: 'vela:cells',
+      dependsOn: [...this.#hostServices.keys()],
       onStart: () => cells.supervisor.prepare(),
       onStop: () => cells.close(),
     })

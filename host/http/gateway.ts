@@ -64,13 +64,18 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
       finish(request, requestId, remote, startedMs, undefined, { status: response.statusCode, bytes, code })
     }
     const path = request.url ?? ''
-    if (head.authority === '') return refuse('VELA_GATEWAY_BAD_REQUEST', 'The Host header is missing or malformed')
+    if (head.authority === '')
+      return refuse('VELA_GATEWAY_BAD_REQUEST', 'The Host header is missing or malformed')
     if (!path.startsWith('/')) return refuse('VELA_GATEWAY_BAD_REQUEST', 'The request target must be a path')
     const match = deps.router().match(hostOf(head.authority), path)
-    if (match === undefined) return refuse('VELA_ROUTE_NOT_FOUND', 'Nothing is deployed at this host and path')
+    if (match === undefined)
+      return refuse('VELA_ROUTE_NOT_FOUND', 'Nothing is deployed at this host and path')
     const { target } = match
     if (head.bodyBytes > target.requestBodyBytes) {
-      return refuse('VELA_GATEWAY_BODY_TOO_LARGE', `This service accepts at most ${target.requestBodyBytes} bytes`)
+      return refuse(
+        'VELA_GATEWAY_BODY_TOO_LARGE',
+        `This service accepts at most ${target.requestBodyBytes} bytes`,
+      )
     }
     const exchanges = connections.get(request.socket)
     const call: HttpCall = new HttpCall({
@@ -93,6 +98,7 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     const dispatch = (): void => dispatchBody(request, response, head.bodyBytes, call, target)
     const middleware = deps.middleware()
     if (middleware.length === 0) return dispatch()
+    response.once('close', () => call.closed())
     const { tenant, service } = target
     runMiddleware(middleware, { request, response, requestId, tenant, service }, dispatch, (thrown) => {
       call.failed('VELA_GATEWAY_INTERNAL', thrown instanceof Error ? thrown.message : '')
@@ -112,7 +118,18 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     if (!config.accessLog) return
     const method = request.method ?? ''
     const { tenant, service } = target ?? {}
-    deps.access({ requestId, method, path: request.url ?? '', status, durationMs, bytes, tenant, service, remote, code })
+    deps.access({
+      requestId,
+      method,
+      path: request.url ?? '',
+      status,
+      durationMs,
+      bytes,
+      tenant,
+      service,
+      remote,
+      code,
+    })
   }
 
   const server = createServer(
@@ -199,8 +216,14 @@ async function listen(server: Server, config: GatewayConfig): Promise<string> {
     server.once('error', (error: NodeJS.ErrnoException) => {
       reject(
         error.code === 'EADDRINUSE'
-          ? new VelaError('VELA_HOST_PORT_TAKEN', `The port ${config.port} is taken; choose another with --port or gateway.port, 0 for any free one`)
-          : new VelaError('VELA_CONFIG_INVALID', `The gateway cannot listen on ${config.host}:${config.port}: ${error.message}`),
+          ? new VelaError(
+              'VELA_HOST_PORT_TAKEN',
+              `The port ${config.port} is taken; choose another with --port or gateway.port, 0 for any free one`,
+            )
+          : new VelaError(
+              'VELA_CONFIG_INVALID',
+              `The gateway cannot listen on ${config.host}:${config.port}: ${error.message}`,
+            ),
       )
     })
     server.listen(config.port, config.host, () => resolve())

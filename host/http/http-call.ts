@@ -80,7 +80,8 @@ export class HttpCall implements Call {
     this.#pump ??= pumpBody(request, {
       limitBytes: requestLimitBytes,
       send: (part, last) => this.#link?.sendBody(part, last),
-      onTooLarge: () => this.failed('VELA_GATEWAY_BODY_TOO_LARGE', `The body is over ${requestLimitBytes} bytes`),
+      onTooLarge: () =>
+        this.failed('VELA_GATEWAY_BODY_TOO_LARGE', `The body is over ${requestLimitBytes} bytes`),
     })
   }
 
@@ -148,7 +149,8 @@ export class HttpCall implements Call {
   threw(error: GuestError): void {
     // What a handler says about being canceled, after the client has left, is no failure.
     if (this.#ended && error.name === 'AbortError') return
-    if (error.code === 'VELA_METHOD_NOT_FOUND') return this.failed('VELA_ROUTE_NOT_FOUND', 'The service here answers no HTTP requests')
+    if (error.code === 'VELA_METHOD_NOT_FOUND')
+      return this.failed('VELA_ROUTE_NOT_FOUND', 'The service here answers no HTTP requests')
     this.#options.onThrew(error)
     const { code } = error
     const known = code === 'VELA_GUEST_BAD_RESPONSE' || code === 'VELA_GUEST_RESPONSE_TOO_LARGE'
@@ -188,14 +190,20 @@ export class HttpCall implements Call {
     this.#options.onEnd(end)
   }
 
-  /** The connection is gone. */
+  /** The connection is gone, or the response is over. */
   closed(): void {
     if (this.#ended) return
-    this.#over({ status: this.#status === 0 ? 499 : this.#status, bytes: this.#sentBytes, code: 'VELA_TURN_CANCELED' })
+    const { response } = this.#options
+    // Somebody else has answered: middleware.
+    if (response.writableFinished) return this.#over({ status: response.statusCode, bytes: 0 })
+    this.#over({
+      status: this.#status === 0 ? 499 : this.#status,
+      bytes: this.#sentBytes,
+      code: 'VELA_TURN_CANCELED',
+    })
     this.#link?.cancel('VELA_TURN_CANCELED')
   }
 }
 
 /** A guest counts characters; one of them is at most three bytes. */
 const MAX_UTF8_FACTOR = 3
-

@@ -3,8 +3,9 @@
  * request sees the routes before or after, never between.
  *
  * Order: routes on the request's host, then on a wildcard host; `<service>.<tenant>.localhost`;
- * `/<tenant>/<service>/rest`; then routes on any host. The built-in forms come before routes on any host so that no
- * tenant can catch another's requests.
+ * `/<tenant>/<service>/rest`; then routes on any host. The built-in forms come before routes on any host, and these
+ * never match below the name of another tenant, so that no tenant can catch another's requests: not even those for a
+ * service that is gone, or not there yet.
  */
 import findMyWay from 'find-my-way'
 import { VelaError } from '../core/errors.ts'
@@ -28,18 +29,25 @@ export interface RoutedService<Target> {
   readonly target: Target
 }
 
-type Trie<Target> = (path: string) => Target | undefined
+interface Routed<Target> {
+  readonly tenant: string
+  readonly target: Target
+}
+
+type Trie<Target> = (path: string) => Routed<Target> | undefined
 
 export function createRouter<Target>(services: Iterable<RoutedService<Target>>): Router<Target> {
   const byName = new Map<string, Target>()
-  const patterns = new Map<string, Map<string, Target>>()
+  const tenants = new Set<string>()
+  const patterns = new Map<string, Map<string, Routed<Target>>>()
   for (const { tenant, service, routes, target } of services) {
     byName.set(`${tenant}/${service}`, target)
+    tenants.add(tenant)
     for (const route of routes.map(parseRoute)) {
       const host = route.host ?? ''
       let paths = patterns.get(host)
       if (paths === undefined) patterns.set(host, (paths = new Map()))
-      paths.set(route.path, target)
+      paths.set(route.path, { tenant, target })
     }
   }
   const tries = new Map([...patterns].map(([host, paths]) => [host, createTrie(paths)]))
@@ -48,10 +56,10 @@ export function createRouter<Target>(services: Iterable<RoutedService<Target>>):
 
   const byHost = (host: string, url: string): Target | undefined => {
     const exact = tries.get(host)?.(url)
-    if (exact !== undefined) return exact
+    if (exact !== undefined) return exact.target
     for (let dot = host.indexOf('.'); dot >= 0; dot = host.indexOf('.', dot + 1)) {
       const wild = tries.get(`*${host.slice(dot)}`)?.(url)
-      if (wild !== undefined) return wild
+      if (wild !== undefined) return wild.target
     }
     return undefined
   }
@@ -78,9 +86,21 @@ export function createRouter<Target>(services: Iterable<RoutedService<Target>>):
         if (target !== undefined)
           return { target, url: url[end] === '/' ? url.slice(end) : `/${url.slice(end)}` }
       }
-      const target = anyHost?.(url)
-      return target === undefined ? undefined : { target, url }
+      const routed = anyHost?.(url)
+      if (routed === undefined) return undefined
+      const owner = firstSegment(url)
+      return owner !== routed.tenant && tenants.has(owner) ? undefined : { target: routed.target, url }
     },
+  }
+}
+
+function firstSegment(url: string): string {
+  const segment = url.slice(1, endOfSegment(url, 1))
+  if (!segment.includes('%')) return segment
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
   }
 }
 
@@ -94,13 +114,13 @@ function endOfSegment(url: string, from: number): number {
   return url.length
 }
 
-function createTrie<Target>(paths: ReadonlyMap<string, Target>): Trie<Target> {
+function createTrie<Target>(paths: ReadonlyMap<string, Routed<Target>>): Trie<Target> {
   const trie = findMyWay({ caseSensitive: true, ignoreDuplicateSlashes: false, maxParamLength: 2048 })
-  for (const [path, target] of paths) trie.on('GET', path, () => undefined, { target })
+  for (const [path, routed] of paths) trie.on('GET', path, () => undefined, routed)
   return (url) => {
     const query = url.indexOf('?')
     const found = trie.find('GET', query < 0 ? url : url.slice(0, query))
-    return (found?.store as { target: Target } | undefined)?.target
+    return (found?.store ?? undefined) as Routed<Target> | undefined
   }
 }
 

@@ -94,7 +94,11 @@ export interface Registry {
   readSecrets(tenant: string, service: string): Promise<Record<string, string>>
 
   /** The secret text is returned once and kept only as SHA-256. `text` fixes it (first start only). */
-  createToken(tenant: string | null, scopes: readonly Scope[], text?: string): Promise<{ token: string; record: TokenRecord }>
+  createToken(
+    tenant: string | null,
+    scopes: readonly Scope[],
+    text?: string,
+  ): Promise<{ token: string; record: TokenRecord }>
   verifyToken(text: string): Promise<TokenRecord | undefined>
   listTokens(tenant?: string): Promise<TokenRecord[]>
   deleteToken(id: string): Promise<void>

@@ -2,7 +2,7 @@
  * Compares what a cell said with what it said when it was recorded: frame by frame, byte by byte. Three things are not
  * functions of the frames and are left out: CPU time (`a` of OUTPUT, `b` of DONE), V8's code caches (they hold the
  * process's hash seed), and how far an entry came before it was killed, which shows in its log lines; and whether the
- * engine's timer blames the guest or the machine ('starved').
+ * engine's timer blames the guest or the machine. An entry that was starved when it was recorded is not played at all.
  */
 import { FROM_CELL, TO_CELL, type Fault, type FaultReason, type Frame } from '../../sandbox/protocol/frame.ts'
 import { textOf } from '../../sandbox/protocol/frame-writer.ts'
@@ -48,7 +48,7 @@ export function compareAnswers(
   actual: readonly Frame[],
   { prefix = false }: { prefix?: boolean } = {},
 ): Difference | undefined {
-  const left = unitsOf(expected)
+  const left = unitsOf(expected).filter(({ frame }) => !isStarved(faultOf(frame)))
   const right = unitsOf(actual)
   const count = prefix ? left.length : Math.max(left.length, right.length)
   for (let index = 0; index < count; index++) {
@@ -79,23 +79,32 @@ export function faultOf(frame: Frame): Fault | undefined {
 }
 
 export const isKill = (fault: Fault | undefined): boolean => fault !== undefined && KILLED.has(fault.reason)
+/** The machine ended it: it is not played again (prepare.ts). */
+export const isStarved = (fault: Fault | undefined): boolean => fault?.reason === 'starved'
 export const isByTimer = (fault: Fault | undefined): boolean =>
   fault !== undefined && BY_TIMER.has(fault.reason)
 
 function unitsOf(frames: readonly Frame[]): Unit[] {
   const units: Unit[] = []
-  let lines: Frame[] = []
+  const held: Unit[] = []
+  // One by one: a million arguments are more than a stack holds.
   const release = (): void => {
-    for (const line of lines) units.push({ frame: line, at: frames.indexOf(line), lines: [] })
-    lines = []
+    for (const unit of held.splice(0)) units.push(unit)
   }
-  frames.forEach((frame, at) => {
-    if (lines[0] !== undefined && lines[0].guest !== frame.guest) release()
-    if (frame.kind === FROM_CELL.log) return void lines.push(frame)
-    if (!isKill(faultOf(frame))) release()
-    units.push({ frame, at, lines })
-    lines = []
-  })
+  for (const [at, frame] of frames.entries()) {
+    const isLine = frame.kind === FROM_CELL.log
+    const goesOn = held[0] === undefined || held[0].frame.guest === frame.guest
+    if (isLine && goesOn) held.push({ frame, at, lines: [] })
+    else if (isLine) {
+      release()
+      held.push({ frame, at, lines: [] })
+    } else {
+      const ends = goesOn && isKill(faultOf(frame))
+      const lines = ends ? held.splice(0).map((unit) => unit.frame) : []
+      release()
+      units.push({ frame, at, lines })
+    }
+  }
   release()
   return units
 }

@@ -9,7 +9,10 @@ import type { BatchAnswer, ReplayCell } from './replay-cell.ts'
 import type { Divergence, ReplayReport } from './report.ts'
 import { createTally } from './tally.ts'
 
-export type Played = Pick<ReplayReport, 'batches' | 'turns' | 'killed' | 'divergence' | 'end' | 'cpuMs' | 'warnings'>
+export type Played = Pick<
+  ReplayReport,
+  'batches' | 'turns' | 'killed' | 'divergence' | 'end' | 'cpuMs' | 'warnings'
+>
 
 /** CPU time that a batch may take which was answered when it was recorded: this much, or so many times what it took. */
 const LEAST_BUDGET_MS = 1_000
@@ -62,8 +65,14 @@ export async function play(recording: Recording, cell: ReplayCell): Promise<Play
     turns: tally.turns(),
     killed: tally.killed,
     divergence,
-    end: { recorded: end === undefined ? 'not-reached' : (end.end?.reason ?? 'cut-off'), replayed: divergence === null ? replayed : 'diverged' },
-    cpuMs: { recorded: Math.round(cpuMicros.recorded / 1000), replayed: Math.round(cpuMicros.replayed / 1000) },
+    end: {
+      recorded: end === undefined ? 'not-reached' : (end.end?.reason ?? 'cut-off'),
+      replayed: divergence === null ? replayed : 'diverged',
+    },
+    cpuMs: {
+      recorded: Math.round(cpuMicros.recorded / 1000),
+      replayed: Math.round(cpuMicros.replayed / 1000),
+    },
     warnings,
   }
 }
@@ -116,13 +125,16 @@ async function playLast(step: Step, end: RecordedEnd | undefined, cell: ReplayCe
   if (end.reason === 'protocol') {
     // The host found fault with what these frames say; that the cell says them again is all that can be shown.
     const difference = compareAnswers(step.answer, answer.frames, { prefix: true })
-    const divergence = difference === undefined ? null : { batch, ...difference, note: 'The cell said something else' }
+    const divergence =
+      difference === undefined ? null : { batch, ...difference, note: 'The cell said something else' }
     return { replayed, divergence, killed: 'The host ended the cell for what it said here' }
   }
   if (replayed === end.reason) return { replayed, divergence: null, killed: answer.end?.message ?? '' }
   const note =
     `The host ended the cell here (${end.reason}); in the replay ` +
-    (answer.end === undefined ? 'the batch was answered' : `it ended otherwise (${replayed}): ${answer.end.message}`)
+    (answer.end === undefined
+      ? 'the batch was answered'
+      : `it ended otherwise (${replayed}): ${answer.end.message}`)
   return { replayed, divergence: { batch, frame: 0, expected: undefined, actual: undefined, note } }
 }
 

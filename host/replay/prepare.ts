@@ -1,12 +1,13 @@
 /**
- * What of a recorded batch is sent again. Two things are changed that no guest can see: the engine's timer is loosened
- * where it did not strike, since a slower machine is no difference; and code caches are left out, because V8 trusts
- * them like native code and a recording may come from anywhere.
+ * What of a recorded batch is sent again. Three things are changed that no guest can see: the engine's timer is loosened
+ * where it did not strike, since a slower machine is no difference; an entry that a busy machine starved is left out,
+ * its guest with it, since it had no effect and its end came from outside; and code caches are left out, because V8
+ * trusts them like native code and a recording may come from anywhere.
  */
 import { TO_CELL, type Frame } from '../../sandbox/protocol/frame.ts'
 import { createFrameWriter } from '../../sandbox/protocol/frame-writer.ts'
 import { BATCH_FRAME_BYTES } from '../../sandbox/protocol/batch-frame.ts'
-import { faultOf, isByTimer } from './compare.ts'
+import { faultOf, isByTimer, isStarved } from './compare.ts'
 import type { Step } from './recording.ts'
 
 /** Longer than the watchdog of the replay waits. */
@@ -15,11 +16,18 @@ const LOOSE_MS = 120_000
 /** The bytes to send. An answer that never came says nothing about the timer, so then it stays as it was. */
 export function encodeStep({ sent, answer, answered }: Step): Buffer {
   const timed = new Set<number>()
-  for (const frame of answer) if (isByTimer(faultOf(frame))) timed.add(frame.guest)
+  const starved = new Set<number>()
+  for (const frame of answer) {
+    const fault = faultOf(frame)
+    if (isByTimer(fault)) timed.add(frame.guest)
+    if (isStarved(fault)) starved.add(frame.guest)
+  }
   const writer = createFrameWriter()
   for (const frame of sent) {
     const loose = answered && !timed.has(frame.guest)
-    if (frame.kind === TO_CELL.load) writeLoad(frame, loose)
+    const enters = frame.kind === TO_CELL.load || frame.kind === TO_CELL.enter
+    if (enters && starved.has(frame.guest)) writer.bytes(TO_CELL.drop, frame.guest, 0, 0, NOTHING)
+    else if (frame.kind === TO_CELL.load) writeLoad(frame, loose)
     else {
       const a = frame.kind === TO_CELL.enter && loose && frame.a > 0 ? Math.max(frame.a, LOOSE_MS) : frame.a
       writer.bytes(frame.kind, frame.guest, a, frame.b, frame.payload)
@@ -34,6 +42,8 @@ export function encodeStep({ sent, answer, answered }: Step): Buffer {
     writer.bytes(TO_CELL.load, guest, head.length, b, Buffer.concat([head, payload.subarray(a, a + b)]))
   }
 }
+
+const NOTHING = new Uint8Array(0)
 
 function loosen(config: Buffer): Buffer {
   try {

@@ -44,6 +44,7 @@ export interface Recording {
 
 /** One batch, both ways; a cell that said more in one turn was at odds with its bounds. */
 const MAX_STEP_BYTES = 512 * 1024 * 1024
+const MAX_STEP_FRAMES = 1_000_000
 
 interface OpenStep {
   sequence: number
@@ -145,7 +146,7 @@ function takeSent(step: OpenStep, frame: Frame, offset: number): void {
     step.sequence = frame.a
     step.owedBytes = BATCH_FRAME_BYTES + frame.b
   } else if (step.owedBytes === 0) throw invalid(offset, 'a frame stands outside a batch')
-  step.sent.push(frame)
+  addTo(step.sent, frame, offset)
   step.owedBytes -= HEADER_BYTES + frame.payload.length
   if (step.owedBytes < 0) throw invalid(offset, `batch ${step.sequence} is longer than it says`)
 }
@@ -156,7 +157,12 @@ function takeAnswer(step: OpenStep, frame: Frame, offset: number): void {
     if (step.sent.length > 0) throw invalid(offset, 'the cell greets twice')
     step.answered = true
   } else if (frame.kind === FROM_CELL.done) step.answered = true
-  step.answer.push(frame)
+  addTo(step.answer, frame, offset)
+}
+
+function addTo(frames: Frame[], frame: Frame, offset: number): void {
+  if (frames.length === MAX_STEP_FRAMES) throw invalid(offset, 'a batch has more frames than any host writes')
+  frames.push(frame)
 }
 
 function guard(offset: number, read: () => void): void {

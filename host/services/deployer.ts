@@ -18,7 +18,11 @@ export interface DeployerDeps {
   readonly registry: Registry
   readonly catalog: Catalog
   readonly limits: { readonly default: Limits; readonly maximum: Limits }
-  readonly createVersion: (deployment: Deployment, limits: Limits, source: DeployRequest['bundle'] | undefined) => ServiceVersion
+  readonly createVersion: (
+    deployment: Deployment,
+    limits: Limits,
+    source: DeployRequest['bundle'] | undefined,
+  ) => ServiceVersion
   /** The version serves from now on; the old one drains behind it. */
   readonly install: (version: ServiceVersion, record: ServiceRecord) => void
   readonly prepareCodeCache: (source: string) => Promise<void>
@@ -48,7 +52,10 @@ export function createDeployer(deps: DeployerDeps): Deployer {
   const limitsOf = async (tenant: string, manifest: Manifest): Promise<Limits> => {
     const record = await registry.getTenant(tenant)
     if (record === undefined) {
-      throw new VelaError('VELA_TENANT_NOT_FOUND', `There is no tenant ${tenant}; create it with \`vela tenant create ${tenant}\``)
+      throw new VelaError(
+        'VELA_TENANT_NOT_FOUND',
+        `There is no tenant ${tenant}; create it with \`vela tenant create ${tenant}\``,
+      )
     }
     const maximum = resolveLimits(deps.limits.maximum, record.limits, deps.limits.maximum)
     return resolveLimits(maximum, manifest.limits, record.limits, deps.limits.default)
@@ -58,9 +65,13 @@ export function createDeployer(deps: DeployerDeps): Deployer {
     const limits = await limitsOf(tenant, manifest)
     for (const [key, asked] of Object.entries(manifest.limits) as [keyof Limits, number][]) {
       if (asked <= limits[key]) continue
-      throw new VelaError('VELA_DEPLOY_LIMIT_TOO_HIGH', `limits.${key} is ${asked}, but at most ${limits[key]} is allowed here`, {
-        details: { key: `limits.${key}`, value: asked, allowed: limits[key] },
-      })
+      throw new VelaError(
+        'VELA_DEPLOY_LIMIT_TOO_HIGH',
+        `limits.${key} is ${asked}, but at most ${limits[key]} is allowed here`,
+        {
+          details: { key: `limits.${key}`, value: asked, allowed: limits[key] },
+        },
+      )
     }
     return limits
   }
@@ -72,14 +83,21 @@ export function createDeployer(deps: DeployerDeps): Deployer {
     const limits = await checkLimits(tenant, manifest)
     const sizeBytes = Buffer.byteLength(bundle.source)
     if (sizeBytes > limits.bundleBytes) {
-      throw new VelaError('VELA_DEPLOY_TOO_LARGE', `The bundle has ${sizeBytes} bytes, but at most ${limits.bundleBytes} are allowed here`)
+      throw new VelaError(
+        'VELA_DEPLOY_TOO_LARGE',
+        `The bundle has ${sizeBytes} bytes, but at most ${limits.bundleBytes} are allowed here`,
+      )
     }
     await checkSource(bundle.source, bundle.sourceMap)
     return limits
   }
 
   /** Holds the routes until the work has ended, so that of two versions that ask at the same time one is refused. */
-  const claiming = async <Result>(tenant: string, manifest: Manifest, work: () => Promise<Result>): Promise<Result> => {
+  const claiming = async <Result>(
+    tenant: string,
+    manifest: Manifest,
+    work: () => Promise<Result>,
+  ): Promise<Result> => {
     const serving = [...catalog.values()].map((other) => ({
       tenant: other.tenant,
       service: other.service,
@@ -101,7 +119,10 @@ export function createDeployer(deps: DeployerDeps): Deployer {
     try {
       const { fetch, methods, start: hasStart } = await version.live.start()
       if (fetch || methods.length > 0 || hasStart) return
-      throw new VelaError('VELA_DEPLOY_MISSING_EXPORT', 'The service exports neither a fetch handler nor a function; export default { fetch(request) { … } }')
+      throw new VelaError(
+        'VELA_DEPLOY_MISSING_EXPORT',
+        'The service exports neither a fetch handler nor a function; export default { fetch(request) { … } }',
+      )
     } catch (thrown) {
       await version.live.drain('refused', 0)
       throw withPlaces(thrown, version, bundle)
@@ -148,7 +169,8 @@ export function createDeployer(deps: DeployerDeps): Deployer {
   const restart = async (deployment: Deployment): Promise<ServiceVersion> => {
     const { tenant, service, version, manifest } = deployment
     const bundle = await registry.getBundle(tenant, service, version)
-    if (bundle === undefined) throw new VelaError('VELA_VERSION_NOT_FOUND', `The code of version ${version} is not stored`)
+    if (bundle === undefined)
+      throw new VelaError('VELA_VERSION_NOT_FOUND', `The code of version ${version} is not stored`)
     const fresh = deps.createVersion(deployment, await limitsOf(tenant, manifest), bundle)
     await start(fresh, bundle)
     return fresh
@@ -177,7 +199,12 @@ export function createDeployer(deps: DeployerDeps): Deployer {
     const { deployment } = current.active
     try {
       const fresh = await restart(deployment)
-      deps.install(fresh, { tenant, service, activeVersion: deployment.version, updatedAt: current.updatedAt })
+      deps.install(fresh, {
+        tenant,
+        service,
+        activeVersion: deployment.version,
+        updatedAt: current.updatedAt,
+      })
     } catch (thrown) {
       const error = toVelaError(thrown, 'VELA_CELL_START_FAILED')
       const message = `The secrets are stored, but the service does not start with them; it keeps serving with the old ones. ${error.message}`
@@ -188,7 +215,8 @@ export function createDeployer(deps: DeployerDeps): Deployer {
   return {
     limitsOf,
     deploy: (request) => exclusive(`${request.tenant}/${request.manifest.name}`, () => deploy(request)),
-    rollback: (tenant, service, version) => exclusive(`${tenant}/${service}`, () => rollback(tenant, service, version)),
+    rollback: (tenant, service, version) =>
+      exclusive(`${tenant}/${service}`, () => rollback(tenant, service, version)),
     reload: (tenant, service) => exclusive(`${tenant}/${service}`, () => reload(tenant, service)),
     exclusively: (tenant, service, work) => exclusive(`${tenant}/${service}`, work),
   }
@@ -196,11 +224,17 @@ export function createDeployer(deps: DeployerDeps): Deployer {
 
 function checkSupported(manifest: Manifest): void {
   if (manifest.engine !== 'v8') {
-    throw new VelaError('VELA_DEPLOY_UNSUPPORTED', `This host does not have the engine ${manifest.engine}; use "engine": "v8"`)
+    throw new VelaError(
+      'VELA_DEPLOY_UNSUPPORTED',
+      `This host does not have the engine ${manifest.engine}; use "engine": "v8"`,
+    )
   }
   const [capability] = Object.keys(manifest.capabilities)
   if (capability !== undefined) {
-    throw new VelaError('VELA_DEPLOY_UNSUPPORTED', `This host does not have the capability ${capability}; remove it from the manifest`)
+    throw new VelaError(
+      'VELA_DEPLOY_UNSUPPORTED',
+      `This host does not have the capability ${capability}; remove it from the manifest`,
+    )
   }
 }
 

@@ -16,6 +16,7 @@ import { createDeployer } from './deployer.ts'
 import { createLogHub, type LogHub } from './log-hub.ts'
 import { createMethodCall } from './method-call.ts'
 import { Service } from './service.ts'
+import { pick, statusOf, sum, urlOf } from './status.ts'
 import { createServiceVersion, type ServiceVersion } from './version.ts'
 
 export interface Services {
@@ -66,7 +67,8 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
     if (hub === undefined) {
       const meter = metrics.service(tenant, service)
       hub = createLogHub({
-        bytesPerSecond: () => (catalog.get(tenant, service)?.active.limits ?? config.limits.default).logBytesPerSecond,
+        bytesPerSecond: () =>
+          (catalog.get(tenant, service)?.active.limits ?? config.limits.default).logBytesPerSecond,
         write: ({ level, message, time: _time, ...fields }) => log[level]('guest', { ...fields, message }),
         onDropped: (lines) => meter.logDropped(lines),
       })
@@ -75,7 +77,11 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
     return hub
   }
 
-  const createVersion = (deployment: Deployment, limits: Limits, bundle: DeployRequest['bundle'] | undefined): ServiceVersion => {
+  const createVersion = (
+    deployment: Deployment,
+    limits: Limits,
+    bundle: DeployRequest['bundle'] | undefined,
+  ): ServiceVersion => {
     const { tenant, service, version } = deployment
     return createServiceVersion({
       deployment,
@@ -89,9 +95,17 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
     })
   }
 
-  const readBundle = async (tenant: string, service: string, version: string): Promise<DeployRequest['bundle']> => {
+  const readBundle = async (
+    tenant: string,
+    service: string,
+    version: string,
+  ): Promise<DeployRequest['bundle']> => {
     const bundle = await registry.getBundle(tenant, service, version)
-    if (bundle === undefined) throw new VelaError('VELA_VERSION_NOT_FOUND', `The code of ${tenant}/${service} ${version} is not stored`)
+    if (bundle === undefined)
+      throw new VelaError(
+        'VELA_VERSION_NOT_FOUND',
+        `The code of ${tenant}/${service} ${version} is not stored`,
+      )
     return bundle
   }
 
@@ -120,12 +134,16 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
     const { tenant, service, activeVersion } = record
     const deployment = await registry.getDeployment(tenant, service, activeVersion)
     if (deployment === undefined) continue
-    install(createVersion(deployment, await deployer.limitsOf(tenant, deployment.manifest), undefined), record)
+    install(
+      createVersion(deployment, await deployer.limitsOf(tenant, deployment.manifest), undefined),
+      record,
+    )
   }
 
   const find = (tenant: string, service: string): Service => {
     const found = catalog.get(tenant, service)
-    if (found === undefined) throw new VelaError('VELA_SERVICE_NOT_FOUND', `There is no service ${tenant}/${service}`)
+    if (found === undefined)
+      throw new VelaError('VELA_SERVICE_NOT_FOUND', `There is no service ${tenant}/${service}`)
     return found
   }
 
@@ -139,7 +157,7 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
   /** After a restart: the code of what is deployed, in the background, as far as it fits. */
   const preload = async (): Promise<void> => {
     let left = PRELOAD_BYTES
-    for (const { active } of [...catalog.values()]) {
+    for (const { active } of catalog.values()) {
       if (left <= 0 || ticker === undefined) return
       left -= await active.preload()
     }
@@ -151,7 +169,8 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
       if (nowMs - active.live.lastUsedMs > config.cells.isolateIdleMs) active.live.hibernate()
     }
     supervisor.tick(nowMs)
-    for (const [owner, micros] of supervisor.takeCpuMicros()) metrics.tenant(owner.replace(/^tenant:/, '')).addCpu(micros / 1000)
+    for (const [owner, micros] of supervisor.takeCpuMicros())
+      metrics.tenant(owner.replace(/^tenant:/, '')).addCpu(micros / 1000)
   }
 
   return {
@@ -208,14 +227,19 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
       const service = find(target.slice(0, Math.max(0, slash)), target.slice(slash + 1))
       const requestId = `call-${(++requests).toString(36)}`
       const startedMs = performance.now()
-      const { call, result } = createMethodCall(method, args, requestId, (stack) => service.active.mapStack(stack))
+      const { call, result } = createMethodCall(method, args, requestId, (stack) =>
+        service.active.mapStack(stack),
+      )
       service.dispatch(call)
       try {
         const value = await result
         service.settled('ok', performance.now() - startedMs)
         return value
       } catch (thrown) {
-        service.settled(thrown instanceof VelaError ? thrown.code : 'VELA_GATEWAY_INTERNAL', performance.now() - startedMs)
+        service.settled(
+          thrown instanceof VelaError ? thrown.code : 'VELA_GATEWAY_INTERNAL',
+          performance.now() - startedMs,
+        )
         throw thrown
       }
     },
@@ -241,36 +265,5 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
       ticker = undefined
       clearInterval(slowTicker)
     },
-  }
-}
-
-const sum = <Item>(items: Iterable<Item>, count: (item: Item) => number): number => {
-  let total = 0
-  for (const item of items) total += count(item)
-  return total
-}
-
-const pick = ({ tenant, service, version, sizeBytes, startupMs }: Deployment): Omit<DeployResult, 'url'> => ({
-  tenant,
-  service,
-  version,
-  sizeBytes,
-  startupMs,
-})
-
-const urlOf = (gatewayUrl: string, tenant: string, service: string): string => `${gatewayUrl}/${tenant}/${service}/`
-
-function statusOf({ tenant, service, active, updatedAt, inFlight }: Service, gatewayUrl: string): ServiceStatus {
-  const { version, manifest } = active.deployment
-  return {
-    tenant,
-    service,
-    activeVersion: version,
-    updatedAt,
-    url: urlOf(gatewayUrl, tenant, service),
-    routes: manifest.routes,
-    engine: manifest.engine,
-    state: active.live.state,
-    inFlight,
   }
 }

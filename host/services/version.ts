@@ -65,14 +65,14 @@ export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
     return source
   }
 
-  const payloadOf = (code: Buffer): LoadPayload => ({
-    config: loadConfig(deployment, limits, secrets),
+  const payloadOf = (code: Buffer, armed: boolean): LoadPayload => ({
+    config: loadConfig(deployment, armed ? limits : { ...limits, startupMs: 0 }, secrets),
     source: code,
     codeCache: deps.codeCaches.get(code),
   })
 
-  const prepare = (): Promise<LoadPayload> | LoadPayload =>
-    source === undefined ? fetchContent().then(payloadOf) : payloadOf(source)
+  const prepare = (armed: boolean): Promise<LoadPayload> | LoadPayload =>
+    source === undefined ? fetchContent().then((code) => payloadOf(code, armed)) : payloadOf(source, armed)
 
   const errorEntry = (error: GuestError, requestId: string, extra: Partial<LogEntry>): LogEntry =>
     entry({
@@ -89,10 +89,17 @@ export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
     const requestId = text.slice(0, Math.max(0, end))
     const message = text.slice(end + 1)
     if (message.startsWith('\u0000')) {
-      return hub.guest(errorEntry(parseError(message.slice(1)), requestId, { message: `Uncaught ${describe(message)}` }))
+      return hub.guest(
+        errorEntry(parseError(message.slice(1)), requestId, { message: `Uncaught ${describe(message)}` }),
+      )
     }
     hub.guest(
-      entry({ level: LEVELS[level & 3] ?? 'info', source: 'guest', message, ...(requestId === '' ? {} : { requestId }) }),
+      entry({
+        level: LEVELS[level & 3] ?? 'info',
+        source: 'guest',
+        message,
+        ...(requestId === '' ? {} : { requestId }),
+      }),
     )
   }
 
@@ -123,12 +130,17 @@ export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
     preload: async () => (source ?? (await fetchContent())).length,
     mapStack: (stack) => mapper(stack),
     // What it says is the guest's, so it counts as the guest's.
-    threw: (error, requestId) => hub.guest(errorEntry(error, requestId, { code: error.code ?? 'VELA_GUEST_THREW' })),
+    threw: (error, requestId) =>
+      hub.guest(errorEntry(error, requestId, { code: error.code ?? 'VELA_GUEST_THREW' })),
   }
 }
 
 /** The JSON of LoadFrameConfig; a fresh seed each time, so that no two loads draw the same numbers. */
-function loadConfig(deployment: Deployment, limits: Limits, secrets: Readonly<Record<string, string>>): string {
+function loadConfig(
+  deployment: Deployment,
+  limits: Limits,
+  secrets: Readonly<Record<string, string>>,
+): string {
   return JSON.stringify({
     guest: {
       nowMs: nowMs(),

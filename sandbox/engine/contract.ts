@@ -20,7 +20,7 @@ export interface LoadRequest {
   /** Made by the host from the same source; never from a guest. */
   readonly codeCache: Uint8Array | undefined
   readonly memoryMb: number
-  /** CPU budget of the evaluation (milliseconds). */
+  /** CPU budget of the evaluation (milliseconds); 0 leaves the engine's timer off. */
   readonly startupMs: number
   readonly host: GuestHost
 }
@@ -42,8 +42,6 @@ export interface Guest {
   enter(nowMs: number, text: string, budgetMs: number): EnterResult
   /** What the module exports, once its top-level await is done. */
   describe(): string | undefined
-  /** CPU time that the isolate has used since it was made. */
-  cpuNanos(): bigint
   dispose(): void
 }
 

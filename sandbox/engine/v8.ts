@@ -4,7 +4,7 @@
  */
 import type ivm from 'isolated-vm'
 import type { Engine, EnterResult, Guest, LoadRequest, LoadResult } from './contract.ts'
-import { EngineFault, describeError, faultOf, wallMsOf } from './v8-errors.ts'
+import { EngineFault, cpuMicros, describeError, faultOf, wallMsOf } from './v8-errors.ts'
 import {
   bootIsolate,
   createKernelSnapshot,
@@ -45,10 +45,11 @@ export function createV8Engine({ ivm, kernel, defaultMemoryMb }: V8Options): Eng
 
 function loadGuest(ivm: Ivm, booted: BootedIsolate, request: LoadRequest): LoadResult {
   const { isolate, bridge } = booted
-  const before = isolate.cpuTime
+  const before = cpuMicros()
   try {
     referenceTo(bridge, 'configure').applySync(undefined, [request.config])
-    linkGuest(ivm, booted, request).evaluateSync({ timeout: wallMsOf(request.startupMs) })
+    const options = request.startupMs > 0 ? { timeout: wallMsOf(request.startupMs) } : {}
+    linkGuest(ivm, booted, request).evaluateSync(options)
   } catch (thrown) {
     const fault = faultOf(isolate, thrown, before, request.startupMs)
     dispose(isolate)
@@ -66,7 +67,7 @@ function createGuest({ isolate, bridge }: BootedIsolate): Guest {
 
   return {
     enter(nowMs, text, budgetMs) {
-      const before = isolate.cpuTime
+      const before = cpuMicros()
       const options = budgetMs > 0 ? { timeout: wallMsOf(budgetMs) } : {}
       let unhandled: EnterResult['unhandled']
       /** What a crossing throws is either the isolate's end or a rejection that nobody handled. */
@@ -99,7 +100,6 @@ function createGuest({ isolate, bridge }: BootedIsolate): Guest {
         return undefined
       }
     },
-    cpuNanos: () => (isolate.isDisposed ? 0n : isolate.cpuTime),
     dispose: () => dispose(isolate),
   }
 }

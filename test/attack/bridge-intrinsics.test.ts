@@ -11,7 +11,8 @@ beforeAll(async () => {
 })
 afterAll(() => target.close())
 
-const NAMES = 'then toJSON value get set done next read status headers body stream text bytes message name stack code cause length url method 0 1 2 3'
+const NAMES =
+  'then toJSON value get set done next read status headers body stream text bytes message name stack code cause length url method 0 1 2 3'
 
 /** Each line is what a hostile module does to the realm that it shares with the kernel. */
 const PATCHES: Readonly<Record<string, string>> = {
@@ -21,18 +22,18 @@ const PATCHES: Readonly<Record<string, string>> = {
   'then on Object.prototype': `Object.prototype.then = function (done) { done?.('then') }`,
   'index setters on Array.prototype': `for (let i = 0; i < 60; i++) Object.defineProperty(Array.prototype, i, { __proto__: null, get() { return {} }, set() {}, configurable: true })`,
   'methods of Array': `for (const name of Object.getOwnPropertyNames(Array.prototype)) if (name !== 'length' && name !== 'constructor') Array.prototype[name] = () => 'evil'; Array.from = Array.isArray = Array.of = () => 'evil'`,
-  'iterators': `Array.prototype[Symbol.iterator] = Map.prototype[Symbol.iterator] = Set.prototype[Symbol.iterator] = function* () { yield {}; yield 1 }; Map.prototype.keys = Map.prototype.entries = () => 'evil'`,
-  'Promise': `Promise.prototype.then = Promise.prototype.catch = Promise.prototype.finally = () => 'evil'; Promise.resolve = Promise.reject = Promise.all = () => 'evil'`,
+  iterators: `Array.prototype[Symbol.iterator] = Map.prototype[Symbol.iterator] = Set.prototype[Symbol.iterator] = function* () { yield {}; yield 1 }; Map.prototype.keys = Map.prototype.entries = function* () { yield {}; yield 1; yield undefined }`,
+  Promise: `Promise.prototype.then = Promise.prototype.catch = Promise.prototype.finally = () => 'evil'; Promise.resolve = Promise.reject = Promise.all = () => 'evil'`,
   'the species of Promise': `Object.defineProperty(Promise, Symbol.species, { get() { throw 1 } }); Object.defineProperty(Array, Symbol.species, { get() { throw 1 } })`,
   'the constructor of Promise': `Object.defineProperty(Promise.prototype, 'constructor', { get() { return function (run) { run((v) => v, (v) => v) } } })`,
-  'JSON': `JSON.parse = JSON.stringify = () => 'evil'`,
+  JSON: `JSON.parse = JSON.stringify = () => 'evil'`,
   'String and RegExp': `for (const P of [String.prototype, RegExp.prototype]) for (const name of Reflect.ownKeys(P)) if (name !== 'constructor' && name !== 'length') try { Object.defineProperty(P, name, { value: () => ({}), configurable: true, writable: true }) } catch {}`,
   'Map and Set': `for (const P of [Map.prototype, Set.prototype, WeakMap.prototype]) for (const name of Object.getOwnPropertyNames(P)) if (name !== 'constructor') Object.defineProperty(P, name, { value: () => 'evil', configurable: true })`,
-  'Function': `Function.prototype.call = Function.prototype.apply = Function.prototype.bind = Function.prototype.toString = () => 'evil'`,
+  Function: `Function.prototype.call = Function.prototype.apply = Function.prototype.bind = Function.prototype.toString = () => 'evil'`,
   'Reflect and Object': `for (const O of [Reflect, Object]) for (const name of Object.getOwnPropertyNames(O)) if (typeof O[name] === 'function' && name !== 'getOwnPropertyNames' && name !== 'defineProperty') O[name] = () => 'evil'`,
-  'prepareStackTrace': `Error.prepareStackTrace = () => ({ evil: 1 }); Error.stackTraceLimit = Infinity`,
+  prepareStackTrace: `Error.prepareStackTrace = () => ({ evil: 1 }); Error.stackTraceLimit = Infinity`,
   'a prepareStackTrace that throws': `Error.prepareStackTrace = () => { throw undefined }; Object.defineProperty(Error, 'stackTraceLimit', { get() { throw 1 } })`,
-  'hasInstance': `for (const C of [Error, Uint8Array, Promise, Map, Response, Request]) Object.defineProperty(C, Symbol.hasInstance, { value() { throw 1 } })`,
+  hasInstance: `for (const C of [Error, Uint8Array, Promise, Map, Response, Request]) Object.defineProperty(C, Symbol.hasInstance, { value() { throw 1 } })`,
   'constructors replaced': `for (const name of ['Uint8Array', 'Map', 'Set', 'Promise', 'Error', 'TypeError', 'String', 'Number', 'Object', 'Array', 'Response', 'ReadableStream', 'TextEncoder', 'URL', 'Headers', 'Math', 'Reflect', 'JSON']) globalThis[name] = function () { return { evil: 1 } }`,
   'typed arrays': `const T = Object.getPrototypeOf(Uint8Array.prototype); for (const name of ['length', 'byteLength', 'buffer', 'set', 'subarray', 'slice', 'fill']) Object.defineProperty(T, name, { get() { return 2 ** 31 }, configurable: true })`,
   'everything deleted': `for (const key of Reflect.ownKeys(globalThis)) if (key !== 'Response') delete globalThis[key]`,
@@ -87,13 +88,17 @@ for (const when of ['before', 'during'] as const) {
           const init = { method: 'POST', body: '{"a":1}' }
           const statuses = await Promise.all(
             Object.keys(ACTIONS).map((action) =>
-              target
-                .get(`/${tenant}/svc/`, { ...init, headers: { 'x-action': action, 'x-a': 'b' } })
-                .then(({ status, code }) => (status === 502 ? code : status), () => 'broken off'),
+              target.get(`/${tenant}/svc/`, { ...init, headers: { 'x-action': action, 'x-a': 'b' } }).then(
+                ({ status, code }) => (status === 502 ? code : status),
+                () => 'broken off',
+              ),
             ),
           )
           for (const status of statuses) expect([200, 500, 503, 504, 'broken off']).toContain(status)
-          await target.runtime.invoke(`${tenant as string}/svc`, 'method', [{ a: 1 }]).catch(() => undefined)
+          // What needs no promise of the guest's settles, whatever became of Promise.
+          const at = (action: string): unknown => statuses[Object.keys(ACTIONS).indexOf(action)]
+          expect([name, at('throws'), at('nothing')]).toEqual([name, 500, 500])
+          await target.runtime.invoke(`${tenant}/svc`, 'method', [{ a: 1 }]).catch(() => undefined)
         }
         expect((await target.get(`/${tenant}/sibling/`)).text).toBe('sibling')
         expect(siblingLog.filter(({ message }) => message.includes('ended'))).toEqual([])

@@ -32,7 +32,8 @@ const LIST = `
 
 type Listed = string | readonly string[] | { own: string | readonly string[]; prototype?: readonly string[] }
 
-const text = (names: string | readonly string[]): string => (typeof names === 'string' ? names : names.join(' '))
+const text = (names: string | readonly string[]): string =>
+  typeof names === 'string' ? names : names.join(' ')
 
 function lineOf(name: string, listed: Listed): string {
   if (typeof listed !== 'object' || !('own' in listed)) return `${name}: ${text(listed)}`.trimEnd()
@@ -122,21 +123,54 @@ test('no object of the engine, of the kernel or of another realm can be reached 
 })
 
 test('what would let a guest measure time, share memory or run machine code is absent', async () => {
-  const names = ['WebAssembly', 'SharedArrayBuffer', 'Atomics', 'Temporal', 'process', 'require', 'module', 'Buffer']
-  names.push('global', 'gc', 'Worker', 'importScripts', 'XMLHttpRequest', 'Deno', 'Bun', 'ShadowRealm', 'inspector', '$262')
-  await target.handler('absent/svc', `return Response.json(env.names.filter((name) => name in globalThis || new Function('return typeof ' + name)() !== 'undefined'))`, { vars: { names } })
+  const names = [
+    'WebAssembly',
+    'SharedArrayBuffer',
+    'Atomics',
+    'Temporal',
+    'process',
+    'require',
+    'module',
+    'Buffer',
+  ]
+  names.push(
+    'global',
+    'gc',
+    'Worker',
+    'importScripts',
+    'XMLHttpRequest',
+    'Deno',
+    'Bun',
+    'ShadowRealm',
+    'inspector',
+    '$262',
+  )
+  await target.handler(
+    'absent/svc',
+    `return Response.json(env.names.filter((name) => name in globalThis || new Function('return typeof ' + name)() !== 'undefined'))`,
+    { vars: { names } },
+  )
   expect((await target.get('/absent/svc/')).text).toBe('[]')
 })
 
-const IMPORTS = ['node:fs', 'fs', 'vela:bridge', 'vela:kernel', 'vela:service', 'isolated-vm', './cell.js', 'data:text/javascript,1']
+const IMPORTS = [
+  'node:fs',
+  'fs',
+  'vela:bridge',
+  'vela:kernel',
+  'vela:service',
+  'isolated-vm',
+  './cell.js',
+  'data:text/javascript,1',
+]
 
 test('nothing but the two provided modules can be imported, however it is asked for', async () => {
   for (const name of IMPORTS) {
     const source = `import * as it from ${JSON.stringify(name)}; export default { fetch: () => new Response(typeof it) }`
     expect(await target.refusal('import/static', source)).toBe('VELA_DEPLOY_UNKNOWN_IMPORT')
-    expect(await target.refusal('import/dynamic', `export const f = () => import(${JSON.stringify(name)})`)).toBe(
-      'VELA_DEPLOY_UNKNOWN_IMPORT',
-    )
+    expect(
+      await target.refusal('import/dynamic', `export const f = () => import(${JSON.stringify(name)})`),
+    ).toBe('VELA_DEPLOY_UNKNOWN_IMPORT')
   }
   const body = `const answers = []
     for (const name of env.names) for (const make of [(n) => new Function('n', 'return import(n)')(n), (n) => (0, eval)('import("' + n + '")')]) {

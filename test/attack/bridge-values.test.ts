@@ -48,9 +48,25 @@ test('whatever is thrown is 500 VELA_GUEST_THREW, and nothing of it reaches the 
   }
 })
 
-const RETURNED = ['undefined', 'null', '1', `'text'`, '{}', '[]', `{ status: 200 }`, `Object.create(Response.prototype)`]
-RETURNED.push(`new Proxy(new Response('x'), {})`, `(() => { const r = new Response('x'); r.text(); return r })()`, 'Response.error()')
-RETURNED.push(`Object.setPrototypeOf({ status: 200, headers: [], body: null }, Response.prototype)`, `class extends Response {}`)
+const RETURNED = [
+  'undefined',
+  'null',
+  '1',
+  `'text'`,
+  '{}',
+  '[]',
+  `{ status: 200 }`,
+  `Object.create(Response.prototype)`,
+]
+RETURNED.push(
+  `new Proxy(new Response('x'), {})`,
+  `(() => { const r = new Response('x'); r.text(); return r })()`,
+  'Response.error()',
+)
+RETURNED.push(
+  `Object.setPrototypeOf({ status: 200, headers: [], body: null }, Response.prototype)`,
+  `class extends Response {}`,
+)
 
 test('what is no response is 500', async () => {
   for (const value of RETURNED) {
@@ -75,16 +91,28 @@ test('no path of the host is in anything a guest can read or a client is sent', 
   await target.handler('paths/svc', body, { limits: { cpuMs: 20_000 } })
   await target.handler('paths/threw', `throw new Error('secret-' + 'words')`)
   await target.handler('paths/left', `Promise.reject(new Error('left')); return new Response('ok')`)
-  const log = [...['paths/svc', 'paths/threw', 'paths/left'].map((at) => target.logOf(at))]
+  const log = ['paths/svc', 'paths/threw', 'paths/left'].map((at) => target.logOf(at))
   const { text, status } = await target.get('/paths/svc/')
   expect(status).toBe(200)
   expect(text).toContain('trace')
   const threw = await target.get('/paths/threw/')
   await target.get('/paths/left/')
   await until('the errors are logged', () => log[1]?.length && log[2]?.length)
-  const refused = await target.deploy('paths/bad', 'export default nope').catch((thrown: Error) => `${thrown.message}`)
+  const refused = await target
+    .deploy('paths/bad', 'export default nope')
+    .catch((thrown: Error) => thrown.message)
   const all = [text, threw.text, JSON.stringify(log), refused].join('\n')
-  for (const word of [process.cwd(), tmpdir() + '/', 'cell.js', 'isolated_vm', 'isolated-vm', 'node:internal', 'file://', 'node_modules', 'sandbox/']) {
+  for (const word of [
+    process.cwd(),
+    tmpdir() + '/',
+    'cell.js',
+    'isolated_vm',
+    'isolated-vm',
+    'node:internal',
+    'file://',
+    'node_modules',
+    'sandbox/',
+  ]) {
     expect(all).not.toContain(word)
   }
   expect(threw.text).not.toContain('secret-words')
@@ -106,8 +134,18 @@ test('keys such as __proto__ are data on both sides, in bodies, headers, queries
   expect([constructor, query]).toEqual(['c', 'q'])
   const echoed = await target.runtime.invoke('proto/svc', 'echo', [JSON.parse(hostile)])
   expect(JSON.stringify(echoed)).toBe(hostile)
-  for (const method of ['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'then', 'fetch', 'default']) {
-    await expect(target.runtime.invoke('proto/svc', method)).rejects.toMatchObject({ code: 'VELA_METHOD_NOT_FOUND' })
+  for (const method of [
+    '__proto__',
+    'constructor',
+    'toString',
+    'hasOwnProperty',
+    'then',
+    'fetch',
+    'default',
+  ]) {
+    await expect(target.runtime.invoke('proto/svc', method)).rejects.toMatchObject({
+      code: 'VELA_METHOD_NOT_FOUND',
+    })
   }
 })
 
@@ -116,15 +154,27 @@ test('JSON that nests deeply ends as an error of whoever sent it', async () => {
     export default { async fetch(request) { const value = await request.json(); console.log(value, [value]); structuredClone([value]); return new Response(JSON.stringify(value)) } }`
   await target.deploy('deep/svc', source, { limits: { cpuMs: 5_000 } })
   for (const depth of [1_000, 100_000]) {
-    const { status } = await target.get('/deep/svc/', { method: 'POST', body: '['.repeat(depth) + ']'.repeat(depth) })
+    const { status } = await target.get('/deep/svc/', {
+      method: 'POST',
+      body: '['.repeat(depth) + ']'.repeat(depth),
+    })
     expect([200, 500]).toContain(status)
-    await target.runtime.invoke('deep/svc', 'deep', [depth]).catch((thrown: Error) => expect(thrown.name).toBe('VelaError'))
+    await target.runtime
+      .invoke('deep/svc', 'deep', [depth])
+      .catch((thrown: Error) => expect(thrown.name).toBe('VelaError'))
   }
   expect(await target.runtime.invoke('deep/svc', 'text', [3])).toBe('[[[')
 })
 
 test('a source that nests deeply is refused, not fatal', async () => {
-  for (const [open, close] of [['[', ']'], ['(', ')'], ['{a:', '}'], ['function f(){', '}'], ['`${', '}`'], ['!', '']] as const) {
+  for (const [open, close] of [
+    ['[', ']'],
+    ['(', ')'],
+    ['{a:', '}'],
+    ['function f(){', '}'],
+    ['`${', '}`'],
+    ['!', ''],
+  ] as const) {
     const nested = open.startsWith('function') ? '' : 'x = '
     const source = `let x; ${nested}${open.repeat(50_000)}${open === '{a:' || open === '`${' || open === '!' ? '1' : ''}${close.repeat(50_000)}; export default { fetch() {} }`
     expect(await target.refusal('nest/svc', source)).toMatch(/^(deployed|VELA_DEPLOY_[A-Z_]+)$/)

@@ -72,11 +72,20 @@ afterAll(async () => {
 
 function startSibling(): typeof sibling {
   const { command, args } = commandLine(image, containment, 64, SIBLING_USER)
-  const child = spawn(command, args, { env: {}, cwd: image.dir, stdio: ['ignore', 'ignore', 'ignore', 'pipe'] })
+  const child = spawn(command, args, {
+    env: {},
+    cwd: image.dir,
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+  })
   const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) =>
     child.once('exit', (code, signal) => resolve({ code, signal })),
   )
-  return { pid: child.pid ?? -1, socket: child.stdio[3] as never, exited, kill: () => void child.kill('SIGKILL') }
+  return {
+    pid: child.pid ?? -1,
+    socket: child.stdio[3] as never,
+    exited,
+    kill: () => void child.kill('SIGKILL'),
+  }
 }
 
 /** The cell's command without Node's own refusals. */
@@ -84,7 +93,11 @@ async function runBroken(): Promise<Record<string, string>> {
   const { command, args } = commandLine(image, containment, 64, OWN_USER)
   const bare = args.filter((arg) => arg !== '--permission' && !arg.startsWith('--allow-'))
   expect(bare.length).toBeLessThan(args.length)
-  const child = spawn(command, bare, { env: {}, cwd: image.dir, stdio: ['ignore', 'ignore', 'inherit', 'pipe'] })
+  const child = spawn(command, bare, {
+    env: {},
+    cwd: image.dir,
+    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+  })
   return await reportOf(child.stdio[3] as never)
 }
 
@@ -96,11 +109,28 @@ async function reportOf(socket: NodeJS.ReadableStream): Promise<Record<string, s
 
 const refusals = (results: Record<string, string>, names: readonly string[]): Record<string, boolean> =>
   Object.fromEntries(names.map((name) => [name, results[name]?.startsWith('refused: ') ?? false]))
-const all = (names: readonly string[]): Record<string, boolean> => Object.fromEntries(names.map((name) => [name, true]))
+const all = (names: readonly string[]): Record<string, boolean> =>
+  Object.fromEntries(names.map((name) => [name, true]))
 
-const FILES = ['read a file of the system', 'read a secret file of the host', 'read through the image and out', 'list the root', 'list what lies beside the image']
-const PROCESSES = ['read the environment of the host', 'read the environment of another cell', 'open the memory of the host', 'open the memory of another cell']
-const WRITES = ['write into its own program', 'write beside its own program', 'write a file where everybody may', 'link out of the image']
+const FILES = [
+  'read a file of the system',
+  'read a secret file of the host',
+  'read through the image and out',
+  'list the root',
+  'list what lies beside the image',
+]
+const PROCESSES = [
+  'read the environment of the host',
+  'read the environment of another cell',
+  'open the memory of the host',
+  'open the memory of another cell',
+]
+const WRITES = [
+  'write into its own program',
+  'write beside its own program',
+  'write a file where everybody may',
+  'link out of the image',
+]
 const STARTS = ['start a process', 'start a worker', 'load an addon from elsewhere']
 const NETWORK = ['connect to the host', 'connect to the world', 'send a datagram']
 const IDENTITY = ['signal the host', 'signal another cell', 'become root', 'become the group of root']
@@ -127,7 +157,14 @@ describe('machine code in the cell’s process, where the system allows the laye
 
   test('is another user: it reaches neither the host nor another cell, nor the host’s files', () => {
     if (containment.userId !== 'own') return expect(containment.userId).toBe('same')
-    const names = [...IDENTITY, ...PROCESSES, 'read a secret file of the host', 'write into its own program', 'write beside its own program', 'link out of the image']
+    const names = [
+      ...IDENTITY,
+      ...PROCESSES,
+      'read a secret file of the host',
+      'write into its own program',
+      'write beside its own program',
+      'link out of the image',
+    ]
     expect(refusals(broken, names)).toEqual(all(names))
     expect(Number(broken['user'])).toBe(OWN_USER)
     expect(Number(broken['group'])).toBe(OWN_USER)
@@ -140,6 +177,7 @@ describe('machine code in the cell’s process, where the system allows the laye
 
   test('is not held by the permission model: what everybody may read, it reads (SECURITY.md says so)', () => {
     expect(broken['read a file of the system']).toMatch(/^done: /)
+    expect(broken['read the command line of the host']).toMatch(/^done: /)
   })
 })
 
@@ -149,7 +187,16 @@ test('the probe itself is honest: run without containment it gets what it asks f
     stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
   })
   const free = await reportOf(child.stdio[3] as never)
-  const names = ['read a file of the system', 'read a secret file of the host', 'start a process', 'start a worker', 'signal the host', 'read the environment of the host', 'write a file where everybody may', 'connect to the host']
+  const names = [
+    'read a file of the system',
+    'read a secret file of the host',
+    'start a process',
+    'start a worker',
+    'signal the host',
+    'read the environment of the host',
+    'write a file where everybody may',
+    'connect to the host',
+  ]
   expect(refusals(free, names)).toEqual(Object.fromEntries(names.map((name) => [name, false])))
   expect(free['environment']).toContain('PROBE')
 })

@@ -24,17 +24,27 @@ const services = new Map<string, LiveDeployment>()
 let logged = 0
 
 function spawnFake(...args: string[]): CellProcess {
-  const child = spawn(process.execPath, ['--no-warnings', PROGRAM, ...args], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] })
+  const child = spawn(process.execPath, ['--no-warnings', PROGRAM, ...args], {
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+  })
   const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }))
   })
-  return { pid: child.pid ?? -1, socket: child.stdio[3] as Socket, exited, kill: () => void child.kill('SIGKILL') }
+  return {
+    pid: child.pid ?? -1,
+    socket: child.stdio[3] as Socket,
+    exited,
+    kill: () => void child.kill('SIGKILL'),
+  }
 }
 
 beforeAll(async () => {
   const config = parseConfig({ data: null, gateway: { port: 0, accessLog: false } })
   const options = { ...config.cells, spares: 2 }
-  supervisor = createSupervisor({ spawn: spawnFake, record: () => undefined, onEvent: (event) => events.push(event) }, options)
+  supervisor = createSupervisor(
+    { spawn: spawnFake, record: () => undefined, onEvent: (event) => events.push(event) },
+    options,
+  )
   gateway = createGateway(
     {
       router: () => ({ match: (host, url) => ({ target: targetOf(host), url }) }),
@@ -80,11 +90,50 @@ function targetOf(tenant: string): GatewayTarget {
 const get = (tenant: string, path: string): Promise<string> =>
   rawExchange(port, `GET ${path} HTTP/1.1\r\nhost: ${tenant}\r\nconnection: close\r\n\r\n`)
 const endsOf = (tenant: string): string[] =>
-  events.filter(({ kind, owner }) => kind === 'ended' && owner === `tenant:${tenant}`).map(({ reason }) => reason ?? '')
+  events
+    .filter(({ kind, owner }) => kind === 'ended' && owner === `tenant:${tenant}`)
+    .map(({ reason }) => reason ?? '')
 
-const VIOLATIONS = ['unknown-kind', 'kind-of-the-host', 'oversized', 'wrong-sequence', 'sequence-zero', 'done-twice', 'unknown-guest', 'status-99', 'status-1000', 'status-101', 'status-text']
-VIOLATIONS.push('header-crlf', 'header-name-crlf', 'header-nul', 'header-number', 'header-odd', 'header-object', 'body-short', 'body-negative', 'body-fraction', 'body-kind', 'garbage', 'no-newline', 'no-list')
-VIOLATIONS.push('no-messages', 'message-kind', 'deep', 'id-text', 'error-number', 'loaded-garbage', 'fault-garbage', 'fault-constructor', 'fault-message')
+const VIOLATIONS = [
+  'unknown-kind',
+  'kind-of-the-host',
+  'oversized',
+  'wrong-sequence',
+  'sequence-zero',
+  'done-twice',
+  'unknown-guest',
+  'status-99',
+  'status-1000',
+  'status-101',
+  'status-text',
+]
+VIOLATIONS.push(
+  'header-crlf',
+  'header-name-crlf',
+  'header-upper',
+  'header-nul',
+  'header-number',
+  'header-odd',
+  'header-object',
+  'body-short',
+  'body-negative',
+  'body-fraction',
+  'body-kind',
+  'garbage',
+  'no-newline',
+  'no-list',
+)
+VIOLATIONS.push(
+  'no-messages',
+  'message-kind',
+  'deep',
+  'id-text',
+  'error-number',
+  'loaded-garbage',
+  'fault-garbage',
+  'fault-constructor',
+  'fault-message',
+)
 
 describe('a cell that breaks the protocol is killed, and its requests are answered', () => {
   for (const name of VIOLATIONS) {
@@ -115,10 +164,16 @@ describe('a cell that breaks the protocol is killed, and its requests are answer
   test('a cell that greets in a version of its own is not taken', async () => {
     const failed: CellEvent[] = []
     const strange = createSupervisor(
-      { spawn: () => spawnFake('bad-hello'), record: () => undefined, onEvent: (event) => failed.push(event) },
+      {
+        spawn: () => spawnFake('bad-hello'),
+        record: () => undefined,
+        onEvent: (event) => failed.push(event),
+      },
       { ...parseConfig({ data: null }).cells, spares: 0 },
     )
-    await expect(Promise.resolve(strange.acquire('x'))).rejects.toMatchObject({ code: 'VELA_CELL_START_FAILED' })
+    await expect(Promise.resolve(strange.acquire('x'))).rejects.toMatchObject({
+      code: 'VELA_CELL_START_FAILED',
+    })
     await strange.close()
     expect(failed.some(({ reason }) => reason === 'protocol')).toBe(true)
   })
@@ -132,7 +187,8 @@ test('a cell that exits in the middle is lost, not more', async () => {
 test('what is no violation is sound when it goes out: lengths, framing, logs', async () => {
   const ascii = await get('sound', '/false-ascii')
   const [head = '', body = ''] = ascii.split('\r\n\r\n')
-  if (ascii.startsWith('HTTP/1.1 200')) expect(/content-length: (\d+)/.exec(head)?.[1]).toBe(String(body.length))
+  if (ascii.startsWith('HTTP/1.1 200'))
+    expect(/content-length: (\d+)/.exec(head)?.[1]).toBe(String(body.length))
   else expect(ascii).toMatch(/^HTTP\/1\.1 502 /)
   const framing = await get('sound', '/framing')
   expect(framing).toMatch(/\r\n\r\nok$/)

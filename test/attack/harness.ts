@@ -2,6 +2,7 @@
  * A whole host for attacks: the real runtime, real cells, real sockets; guests are texts. Whatever a test does to its
  * own tenant, `expectUnharmed` asks a service of another tenant, and the host's health, whether they noticed.
  */
+import { readFileSync, readdirSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'vitest'
@@ -122,6 +123,22 @@ export async function until<Value>(
     if (performance.now() > end) throw new Error(`Never came to pass: ${what}`)
     await pause(10)
   }
+}
+
+/** Children of this process that run a cell's program. */
+export function cellPids(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+        const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+        return parent === process.pid && readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('cell.js')
+      } catch {
+        return false
+      }
+    })
 }
 
 export interface RawClient {

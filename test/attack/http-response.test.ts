@@ -33,7 +33,10 @@ test('a guest cannot break out of a header', async () => {
 test('framing is the host’s: a guest’s own never goes out', async () => {
   const headers = `{ 'content-length': '3', 'transfer-encoding': 'chunked', connection: 'upgrade', 'keep-alive': 'x', upgrade: 'h2c', trailer: 'x', te: 'x', 'x-request-id': 'forged', 'Proxy-Connection': 'x', 'x-fine': '1' }`
   await target.handler('frame/svc', `return new Response('0123456789', { headers: ${headers} })`)
-  await target.handler('frame/stream', `return new Response(new ReadableStream({ start(c) { c.enqueue(new TextEncoder().encode('0123456789')); c.close() } }), { headers: ${headers} })`)
+  await target.handler(
+    'frame/stream',
+    `return new Response(new ReadableStream({ start(c) { c.enqueue(new TextEncoder().encode('0123456789')); c.close() } }), { headers: ${headers} })`,
+  )
   const whole = await get('/frame/svc/')
   expect(whole).toMatch(/\r\ncontent-length: 10\r\n/)
   expect(whole).toMatch(/\r\n\r\n0123456789$/)
@@ -46,7 +49,7 @@ test('framing is the host’s: a guest’s own never goes out', async () => {
 })
 
 test('what has no body sends none, whatever the guest gave', async () => {
-  const body = `const status = Number(new URL(request.url).pathname.slice(1)); const stream = () => new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(9).fill(65)) } })
+  const body = `const status = Number(new URL(request.url).pathname.slice(1)); const stream = () => new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(9000).fill(65)) } })
     if (status) return new Response(null, { status }); return request.url.endsWith('/stream') ? new Response(stream()) : new Response('AAAAAAAA')`
   await target.handler('empty/svc', body)
   for (const status of [204, 205, 304]) {
@@ -70,7 +73,9 @@ test('what has no body sends none, whatever the guest gave', async () => {
 test('pipelined requests are answered in order, also when the first is the slowest', async () => {
   const body = `const n = Number(request.headers.get('x-n')); await new Promise((done) => setTimeout(done, (5 - n) * 10)); return new Response('<' + n + '>')`
   await target.handler('pipe/svc', body)
-  const requests = [0, 1, 2, 3, 4].map((n) => `GET /pipe/svc/ HTTP/1.1\r\nhost: x\r\nx-n: ${n}\r\n${n === 4 ? 'connection: close\r\n' : ''}\r\n`)
+  const requests = [0, 1, 2, 3, 4].map(
+    (n) => `GET /pipe/svc/ HTTP/1.1\r\nhost: x\r\nx-n: ${n}\r\n${n === 4 ? 'connection: close\r\n' : ''}\r\n`,
+  )
   const answer = await rawExchange(target.port, requests.join(''))
   expect(answer.match(/<\d>/g)).toEqual(['<0>', '<1>', '<2>', '<3>', '<4>'])
 })
@@ -78,15 +83,18 @@ test('pipelined requests are answered in order, also when the first is the slowe
 /** Resolves with what came for this id, or 'aborted'. */
 function ask(agent: Agent, id: string, abort: boolean): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>()
-  const request = httpRequest({ port: target.port, path: `/mix/svc/${id}`, method: 'POST', agent }, (response) => {
-    let text = ''
-    response.on('data', (chunk: Buffer) => {
-      text += chunk.toString()
-      if (abort) request.destroy()
-    })
-    response.on('error', () => resolve('aborted'))
-    response.on('end', () => resolve(text))
-  })
+  const request = httpRequest(
+    { port: target.port, path: `/mix/svc/${id}`, method: 'POST', agent },
+    (response) => {
+      let text = ''
+      response.on('data', (chunk: Buffer) => {
+        text += chunk.toString()
+        if (abort) request.destroy()
+      })
+      response.on('error', () => resolve('aborted'))
+      response.on('end', () => resolve(text))
+    },
+  )
   request.on('error', () => resolve('aborted'))
   request.end(id.repeat(3))
   if (abort && id.endsWith('7')) setImmediate(() => request.destroy())
@@ -109,9 +117,13 @@ test('over shared connections, with many clients and some that leave, everyone g
     const id = ids[at] as string
     if (answer === 'aborted') expect(at % 5).toBe(2)
     else if (id.endsWith('9')) expect(answer).toContain('VELA_GUEST_THREW')
-    else expect(answer === `${id}|${id.repeat(3)}|${`${id};`.repeat(id.endsWith('3') ? 20000 : 20)}`).toBe(true)
+    else
+      expect(answer === `${id}|${id.repeat(3)}|${`${id};`.repeat(id.endsWith('3') ? 20000 : 20)}`).toBe(true)
   }
-  await until('nothing is left in flight', async () => (await target.runtime.services('mix'))[0]?.inFlight === 0)
+  await until(
+    'nothing is left in flight',
+    async () => (await target.runtime.services('mix'))[0]?.inFlight === 0,
+  )
   await target.expectUnharmed()
 })
 

@@ -7,7 +7,9 @@ import { rawExchange, startTarget, type Target } from './harness.ts'
 
 let target: Target
 beforeAll(async () => {
-  target = await startTarget({ gateway: { keepAliveTimeoutMs: 300, requestTimeoutMs: 2_000, headersTimeoutMs: 1_500 } })
+  target = await startTarget({
+    gateway: { keepAliveTimeoutMs: 300, requestTimeoutMs: 2_000, headersTimeoutMs: 1_500 },
+  })
   const body = `return Response.json([request.method, request.url, Object.fromEntries(request.headers), await request.text()])`
   await target.handler('acme/shop', body)
   await target.handler('victim/secret', `return new Response('the secret of the victim')`)
@@ -70,42 +72,117 @@ describe('a request with two readings is refused', () => {
 })
 
 const HOSTS = ['secret.victim.localhost', 'SECRET.VICTIM.LOCALHOST', 'secret.victim.localhost:80', 'x']
-const BAD_HOSTS = ['a b', 'a/b', 'x@y', 'a,b', 'a..', '-', '[::1', '%61', 'x:99999999', 'x:', 'a\tb', 'ä', 'http://x', '..', '.localhost', '']
+const BAD_HOSTS = [
+  'a b',
+  'a/b',
+  'x@y',
+  'a,b',
+  'a..',
+  '-',
+  '[::1',
+  '%61',
+  'x:99999999',
+  'x:',
+  'a\tb',
+  'ä',
+  'http://x',
+  '..',
+  '.localhost',
+  '',
+]
 
 test('forms of Host that are none are refused; a host reaches only what has that name', async () => {
   for (const host of BAD_HOSTS) {
-    const answer = await rawExchange(target.port, `GET /acme/shop/ HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`)
+    const answer = await rawExchange(
+      target.port,
+      `GET /acme/shop/ HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`,
+    )
     expect([host, answer.slice(0, 12)]).toEqual([host, 'HTTP/1.1 400'])
   }
   for (const host of HOSTS) {
-    const answer = await rawExchange(target.port, `GET /acme/shop/ HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`)
+    const answer = await rawExchange(
+      target.port,
+      `GET /acme/shop/ HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`,
+    )
     expect([host, answer.includes('the secret')]).toEqual([host, host !== 'x'])
   }
-  for (const host of ['x.secret.victim.localhost', 'victim.localhost', 'secret.victim.localhost.evil.com', 'evil.com']) {
-    const answer = await rawExchange(target.port, `GET / HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`)
+  for (const host of [
+    'x.secret.victim.localhost',
+    'victim.localhost',
+    'secret.victim.localhost.evil.com',
+    'evil.com',
+  ]) {
+    const answer = await rawExchange(
+      target.port,
+      `GET / HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`,
+    )
     expect([host, answer.slice(0, 12)]).toEqual([host, 'HTTP/1.1 404'])
   }
 })
 
-const PATHS = ['/acme/shop/../../victim/secret/', '/acme/shop/%2e%2e/%2e%2e/victim/secret/', '/acme/shop/..%2f..%2fvictim/secret/', '/acme/shop/..\\..\\victim\\secret\\']
-PATHS.push('/acme/shop//victim/secret/', '/acme/shop/;/victim/secret', '/acme/shop?/victim/secret/', '/acme/shop/./../x/../../victim/secret')
-const NOWHERE = ['//victim/secret/', '/victim%2fsecret/', '/./victim/secret/', '/../victim/secret/', '/%76ictim/secret/', '/victim\\secret/', '/VICTIM/secret/', '/victim//secret/', '/victim/secret%00/', '/victim/secret;x/']
+const PATHS = [
+  '/acme/shop/../../victim/secret/',
+  '/acme/shop/%2e%2e/%2e%2e/victim/secret/',
+  '/acme/shop/..%2f..%2fvictim/secret/',
+  '/acme/shop/..\\..\\victim\\secret\\',
+]
+PATHS.push(
+  '/acme/shop//victim/secret/',
+  '/acme/shop/;/victim/secret',
+  '/acme/shop?/victim/secret/',
+  '/acme/shop/./../x/../../victim/secret',
+)
+const NOWHERE = [
+  '//victim/secret/',
+  '/victim%2fsecret/',
+  '/./victim/secret/',
+  '/../victim/secret/',
+  '/%76ictim/secret/',
+  '/victim\\secret/',
+  '/VICTIM/secret/',
+  '/victim//secret/',
+  '/victim/secret%00/',
+  '/victim/secret;x/',
+]
 
 test('dots, slashes and encodings in a path lead to no other tenant', async () => {
   for (const path of PATHS) {
-    const answer = await rawExchange(target.port, `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`)
+    const answer = await rawExchange(
+      target.port,
+      `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
+    )
     expect([path, answer.slice(0, 12), answer.includes('the secret')]).toEqual([path, 'HTTP/1.1 200', false])
   }
   for (const path of NOWHERE) {
-    const answer = await rawExchange(target.port, `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`)
+    const answer = await rawExchange(
+      target.port,
+      `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
+    )
     expect([path, /^HTTP\/1\.1 40[04] /.test(answer)]).toEqual([path, true])
   }
 })
 
 test('what only the host may say is not believed from a client', async () => {
-  const forged = ['X-Forwarded-For: 6.6.6.6', 'Forwarded: for=6.6.6.6', 'X-Forwarded-Host: evil', 'X-Forwarded-Proto: https', 'X-Real-IP: 6.6.6.6', 'X-Request-Id: forged', 'Connection: close, x-secret', 'Keep-Alive: 9', 'TE: trailers', 'Upgrade: h2c', 'Proxy-Connection: x']
-  const answer = await rawExchange(target.port, `GET /acme/shop/ HTTP/1.1\r\nhost: x\r\n${forged.join('\r\n')}\r\n\r\n`)
+  const forged = [
+    'X-Forwarded-For: 6.6.6.6',
+    'Forwarded: for=6.6.6.6',
+    'X-Forwarded-Host: evil',
+    'X-Forwarded-Proto: https',
+    'X-Real-IP: 6.6.6.6',
+    'X-Request-Id: forged',
+    'Connection: close, x-secret',
+    'Keep-Alive: 9',
+    'TE: trailers',
+    'Upgrade: h2c',
+    'Proxy-Connection: x',
+  ]
+  const answer = await rawExchange(
+    target.port,
+    `GET /acme/shop/ HTTP/1.1\r\nhost: x\r\n${forged.join('\r\n')}\r\n\r\n`,
+  )
   expect(answer).not.toContain('forged')
-  const [, , headers] = JSON.parse(answer.slice(answer.indexOf('[', answer.indexOf('\r\n\r\n')), answer.lastIndexOf(']') + 1)) as [string, string, Record<string, string>]
+  const [, , headers] = JSON.parse(
+    answer.slice(answer.indexOf('[', answer.indexOf('\r\n\r\n')), answer.lastIndexOf(']') + 1),
+  ) as [string, string, Record<string, string>]
   expect(headers).toEqual({ host: 'x', 'x-forwarded-for': '127.0.0.1' })
 })

@@ -143,6 +143,13 @@ describe('a deploy whose start does not end is refused, and the version before i
   })
 })
 
+test('a service that behaved for long, and so runs without the engine’s timer, is stopped by the stopwatch', async () => {
+  await target.handler('cpu-h/svc', `if (request.url.endsWith('/loop')) for (;;); return new Response('ok')`)
+  for (let round = 0; round < 120; round++) await target.get('/cpu-h/svc/')
+  expect((await target.get('/cpu-h/svc/loop')).code).toBe('VELA_TURN_EXCEEDED_CPU')
+  expect((await target.get('/cpu-h/svc/')).text).toBe('ok')
+})
+
 test('recursion without end is the guest’s own error, and the isolate serves on', async () => {
   await target.handler(
     'cpu-r/deep',

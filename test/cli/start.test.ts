@@ -1,14 +1,11 @@
 /** `vela start` for real, and the other commands against it the way a user on the same machine runs them. */
 import { once } from 'node:events'
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, expect, test } from 'vitest'
-import { LAUNCHER, runVela, spawnVela, tempFolder, type RunOptions } from './run.ts'
-
-// Until the runtime is there these describe what it must do.
-const runtimeExists = existsSync(join(LAUNCHER, '..', '..', 'core', 'runtime.ts'))
+import { runVela, spawnVela, tempFolder, type RunOptions } from './run.ts'
 
 interface Started extends AsyncDisposable {
   readonly gateway: string
@@ -35,7 +32,7 @@ async function startHost(args: readonly string[], options: RunOptions): Promise<
   return { ...ready, stop, [Symbol.asyncDispose]: async () => void (await stop()) }
 }
 
-describe.skipIf(!runtimeExists)('a host on this machine', () => {
+describe('a host on this machine', () => {
   test('serves what is deployed from the folder it runs in, without a token being given, and stops with 0', async () => {
     using folder = tempFolder()
     const cwd = folder.path

@@ -1,5 +1,5 @@
 /** The embedding API as an application uses it: host services, middleware, calls, guest hooks, and the order of it all. */
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { Runtime } from '../../host/index.ts'
 import { handler, problemCode, startRuntime, until, type TestRuntime } from '../e2e/support.ts'
 
@@ -22,14 +22,24 @@ describe('host services', () => {
       await runtime.registerService('mailer', () => service('mailer'), { dependsOn: ['pool'] })
       await runtime.registerService('pool', service('pool'))
     })
-    await host.deploy('svc', 'export default { stop() { console.log("guest stopped") }, fetch: () => new Response() }')
+    await host.deploy(
+      'svc',
+      'export default { stop() { console.log("guest stopped") }, fetch: () => new Response() }',
+    )
     host.runtime.tail('t', 'svc', ({ message }) => order.push(message))
     order.push('serving')
     await host.runtime.stop()
     expect(order).toEqual([
-      'start pool', 'start mailer', 'ready pool', 'ready mailer',
+      'start pool',
+      'start mailer',
+      'ready pool',
+      'ready mailer',
       'serving',
-      'guest stopped', 'drain mailer', 'drain pool', 'stop mailer', 'stop pool',
+      'guest stopped',
+      'drain mailer',
+      'drain pool',
+      'stop mailer',
+      'stop pool',
     ])
   })
 
@@ -50,8 +60,16 @@ describe('host services', () => {
 
   test('one that does not start keeps the host from starting, by its name, and what had started is stopped', async () => {
     const order: string[] = []
-    const runtime = await Runtime.create({ data: null, gateway: { port: 0 }, admin: { port: 0 }, log: { level: 'silent' } })
-    await runtime.registerService('fine', { onStart: () => void order.push('start'), onStop: () => void order.push('stop') })
+    const runtime = await Runtime.create({
+      data: null,
+      gateway: { port: 0 },
+      admin: { port: 0 },
+      log: { level: 'silent' },
+    })
+    await runtime.registerService('fine', {
+      onStart: () => void order.push('start'),
+      onStop: () => void order.push('stop'),
+    })
     const broken = { onStart: () => Promise.reject(new Error('no database')) }
     await runtime.registerService('broken', broken, { dependsOn: ['fine'] })
     await expect(runtime.start()).rejects.toMatchObject({
@@ -106,10 +124,15 @@ describe('middleware', () => {
   })
 })
 
+let shared: TestRuntime
+beforeAll(async () => {
+  shared = await startRuntime()
+})
+afterAll(async () => shared[Symbol.asyncDispose]())
+
 describe('calls', () => {
   test('carry JSON both ways; undefined, errors and unknown methods are told apart', async () => {
-    host = await startRuntime()
-    await host.deploy(
+    await shared.deploy(
       'plugin',
       `export const echo = (value) => value
        export const nothing = () => undefined
@@ -117,7 +140,7 @@ describe('calls', () => {
        export const late = async () => { await new Promise((r) => setTimeout(r, 20)); return 'late' }
        export default { fetch: () => new Response(), greet(name) { return 'Hello, ' + name } }`,
     )
-    const { runtime } = host
+    const { runtime } = shared
     const value = { text: 'žluťoučký 🐎 \u2028', list: [1, null, true, { deep: [] }] }
     expect(await runtime.invoke('t/plugin', 'echo', [value])).toEqual(value)
     expect(await runtime.invoke('t/plugin', 'nothing')).toBeUndefined()
@@ -128,7 +151,9 @@ describe('calls', () => {
       message: 'RangeError: out of stock',
     })
     for (const method of ['unknown', 'fetch', 'constructor', '__proto__', 'toString']) {
-      await expect(runtime.invoke('t/plugin', method)).rejects.toMatchObject({ code: 'VELA_METHOD_NOT_FOUND' })
+      await expect(runtime.invoke('t/plugin', method)).rejects.toMatchObject({
+        code: 'VELA_METHOD_NOT_FOUND',
+      })
     }
     await expect(runtime.invoke('t/none', 'x')).rejects.toMatchObject({ code: 'VELA_SERVICE_NOT_FOUND' })
   })
@@ -136,7 +161,6 @@ describe('calls', () => {
 
 describe('a guest', () => {
   test('has its start hook run before the first request and its stop hook when it is replaced or deleted', async () => {
-    host = await startRuntime()
     const lines: string[] = []
     const source = (version: number): string => `let ready = false
       export default {
@@ -144,38 +168,40 @@ describe('a guest', () => {
         stop(reason) { console.log('stop ${version} ' + reason) },
         fetch: () => new Response(String(ready)),
       }`
-    host.runtime.tail('t', 'svc', ({ message }) => lines.push(message))
+    shared.runtime.tail('t', 'svc', ({ message }) => lines.push(message))
     const manifest = { vars: { NAME: 'x' } }
-    await host.deploy('svc', source(1), { manifest })
-    expect(await (await host.get('/t/svc/')).text()).toBe('true')
-    await host.deploy('svc', source(2), { manifest })
+    await shared.deploy('svc', source(1), { manifest })
+    expect(await (await shared.get('/t/svc/')).text()).toBe('true')
+    await shared.deploy('svc', source(2), { manifest })
     await until('the first has stopped', () => lines.includes('stop 1 replaced'))
-    await host.runtime.deleteService('t', 'svc')
+    await shared.runtime.deleteService('t', 'svc')
     expect(lines).toEqual(['start 1 x', 'start 2 x', 'stop 1 replaced', 'stop 2 deleted'])
-    expect((await host.get('/t/svc/')).status).toBe(404)
+    expect((await shared.get('/t/svc/')).status).toBe(404)
   })
 
   test('that throws, answers with something else or answers nothing fails alone, and its message stays inside', async () => {
-    host = await startRuntime()
-    await host.deploy('svc', handler(`
+    await shared.deploy(
+      'failing',
+      handler(`
       const { pathname } = new URL(request.url)
       if (pathname === '/throw') throw new Error('password is 1234')
       if (pathname === '/object') return { status: 200 }
       if (pathname === '/nothing') return
       if (pathname === '/used') { const r = new Response('x'); await r.text(); return r }
-      return new Response('fine')`))
+      return new Response('fine')`),
+    )
     for (const [path, code] of [
       ['throw', 'VELA_GUEST_THREW'],
       ['object', 'VELA_GUEST_BAD_RESPONSE'],
       ['nothing', 'VELA_GUEST_BAD_RESPONSE'],
     ] as const) {
-      const response = await host.get(`/t/svc/${path}`)
+      const response = await shared.get(`/t/failing/${path}`)
       expect(response.status).toBe(500)
       const problem = await response.clone().text()
       expect(problem).not.toContain('1234')
       expect(await problemCode(response)).toBe(code)
     }
-    expect((await host.get('/t/svc/used')).status).toBe(500)
-    expect(await (await host.get('/t/svc/')).text()).toBe('fine')
+    expect((await shared.get('/t/failing/used')).status).toBe(500)
+    expect(await (await shared.get('/t/failing/')).text()).toBe('fine')
   })
 })

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { DeployResult } from '../../host/index.ts'
 import type { JsonValue } from '../../host/registry/types.ts'
-import { handler, startRuntime, tempDir, until, type TestRuntime } from './support.ts'
+import { handler, problemCode, startRuntime, tempDir, until, type TestRuntime } from './support.ts'
 
 let host: TestRuntime
 let good: DeployResult
@@ -17,7 +17,7 @@ afterAll(async () => host[Symbol.asyncDispose]())
 
 async function stillServes(): Promise<void> {
   expect(await (await host.get('/t/svc/')).text()).toBe('good')
-  const [active] = (await host.runtime.services('t')).filter((one) => one.service === 'svc')
+  const active = (await host.runtime.services('t')).find((one) => one.service === 'svc')
   expect(active?.activeVersion).toBe(good.version)
   expect(await host.runtime.versions('t', 'svc')).toHaveLength(1)
 }
@@ -163,6 +163,25 @@ test('a top-level await of a timer is waited for', async () => {
     'await new Promise((r) => setTimeout(r, 50))\nexport default { fetch: () => new Response("late") }',
   )
   expect(await (await host.get('/t/slow/')).text()).toBe('late')
+})
+
+test('a tenant’s limits hold for what names none, and cap what does', async () => {
+  await host.runtime.registry.createTenant('small', { wallMs: 300, requestBodyBytes: 1000 })
+  const source = handler(
+    'if (request.method === "GET") await new Promise(() => {}); return new Response(await request.text())',
+  )
+  await host.deploy('svc', source, { tenant: 'small' })
+  const late = await host.get('/small/svc/')
+  expect([late.status, await problemCode(late)]).toEqual([504, 'VELA_TURN_EXCEEDED_WALL'])
+  const post = (size: number): Promise<Response> =>
+    host.get('/small/svc/', { method: 'POST', body: 'x'.repeat(size) })
+  expect((await post(1000)).status).toBe(200)
+  expect((await post(1001)).status).toBe(413)
+  const manifest = { limits: { wallMs: 301 } }
+  await expect(host.deploy('svc', source, { tenant: 'small', manifest })).rejects.toMatchObject({
+    code: 'VELA_DEPLOY_LIMIT_TOO_HIGH',
+    message: expect.stringMatching(/wallMs.*301.*300/),
+  })
 })
 
 describe('the place is the author’s', () => {

@@ -3,7 +3,17 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ConfigInput } from '../../host/index.ts'
-import { cellPidsOf, handler, isRunning, problemCode, startRuntime, tempDir, until, type TempDir, type TestRuntime } from './support.ts'
+import {
+  cellPidsOf,
+  handler,
+  isRunning,
+  problemCode,
+  startRuntime,
+  tempDir,
+  until,
+  type TempDir,
+  type TestRuntime,
+} from './support.ts'
 
 const COUNTER = 'let count = 0; export default { fetch: () => new Response(String(++count)) }'
 
@@ -62,7 +72,12 @@ describe('cells', () => {
   })
 
   test('no more than maxCells serve; one with nothing in it makes room', async () => {
-    const { deploy, get, runtime } = await start({ spares: 0, maxCells: 1, isolateIdleMs: 100, idleMs: 600_000 })
+    const { deploy, get, runtime } = await start({
+      spares: 0,
+      maxCells: 1,
+      isolateIdleMs: 100,
+      idleMs: 600_000,
+    })
     await deploy('svc', COUNTER, { tenant: 'a' })
     await expect(deploy('svc', COUNTER, { tenant: 'b' })).rejects.toMatchObject({
       code: 'VELA_CELL_START_FAILED',
@@ -110,5 +125,24 @@ describe('cells', () => {
     expect(await body(await get('/a/svc/'))).toBe('served')
     expect(await body(await get('/b/svc/'))).toBe('served')
     expect(await runtime.metrics()).toMatch(/vela_cell_restarts_total\{reason="exited"\} 1/)
+  })
+
+  test('a version that no longer starts answers 500 without its words, which are in its log', async () => {
+    const { deploy, get, runtime } = await start({ isolateIdleMs: 200 })
+    const lastMs = Date.now() + 3000
+    const source = `if (Date.now() > ${lastMs}) throw new Error('the password is 1234')\n${handler('return new Response("up")')}`
+    await deploy('svc', source, { tenant: 'a' })
+    const lines: string[] = []
+    runtime.tail('a', 'svc', ({ message }) => lines.push(message))
+    await until(
+      'it sleeps and is late',
+      async () => Date.now() > lastMs && (await stateOf(runtime, 'a')) === 'idle',
+    )
+    const response = await get('/a/svc/')
+    expect(response.status).toBe(500)
+    const problem = await body(response)
+    expect(problem).toContain('VELA_GUEST_THREW')
+    expect(problem).not.toContain('1234')
+    expect(lines.join()).toContain('Error: the password is 1234')
   })
 })

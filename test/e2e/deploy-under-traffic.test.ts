@@ -164,7 +164,7 @@ describe('deploys under traffic', () => {
     })
     expect(await (await host.get('/moved/x')).text()).toBe('taken')
     expect(await (await host.get('/t/mover/')).text()).toBe('new')
-    const [stored] = (await host.runtime.registry.listServices('t')).filter((one) => one.service === 'mover')
+    const stored = (await host.runtime.registry.listServices('t')).find((one) => one.service === 'mover')
     expect(stored?.activeVersion).not.toBe(version)
   })
 
@@ -182,7 +182,7 @@ describe('deploys under traffic', () => {
       code: 'VELA_DEPLOY_START_THREW',
     })
     expect(await (await host.get('/t/picky/')).text()).toBe('two')
-    const [stored] = (await host.runtime.registry.listServices('t')).filter((one) => one.service === 'picky')
+    const stored = (await host.runtime.registry.listServices('t')).find((one) => one.service === 'picky')
     expect(stored?.activeVersion).not.toBe(version)
   })
 

@@ -21,7 +21,11 @@ const clientOf = (host: HostProcess): AdminClient => createAdminClient({ url: ho
 const numbered = (number: number): string =>
   handler(`return Response.json({ number: ${number}, secret: env.SECRET ?? null })`)
 
-async function deployAndPut(client: AdminClient, number: number, acknowledged: (what: 'deploy' | 'secret') => void): Promise<void> {
+async function deployAndPut(
+  client: AdminClient,
+  number: number,
+  acknowledged: (what: 'deploy' | 'secret') => void,
+): Promise<void> {
   await client.deploy({
     tenant: 'acme',
     manifest: parseManifestJson({ name: 'counter' }),
@@ -43,7 +47,10 @@ describe('a host that is killed', () => {
       const client = clientOf(host)
       if (round === 0) await client.createTenant('acme')
       else {
-        const answer = (await (await fetch(`${host.gateway}/acme/counter/`)).json()) as { number: number; secret: string }
+        const answer = (await (await fetch(`${host.gateway}/acme/counter/`)).json()) as {
+          number: number
+          secret: string
+        }
         // The one that was under way may have happened, and what was acknowledged must have.
         expect([deployed, deployed + 1]).toContain(answer.number)
         expect([secret, secret + 1]).toContain(Number(answer.secret))
@@ -75,7 +82,9 @@ describe('a second host', () => {
   test('on the same data directory is refused with VELA_STORE_LOCKED, and the first is not disturbed', async () => {
     using folder = tempDir()
     await using host = await startHost(folder.path)
-    const second = await runVela(['start', '--json', '--port', '0', '--admin-port', '0'], { cwd: folder.path })
+    const second = await runVela(['start', '--json', '--port', '0', '--admin-port', '0'], {
+      cwd: folder.path,
+    })
     expect(second.exitCode).toBe(1)
     expect(JSON.parse(second.stdout)).toMatchObject({ error: { code: 'VELA_STORE_LOCKED' } })
     expect((await host.vela(['list', '--json'])).exitCode).toBe(0)
@@ -93,7 +102,9 @@ describe('a second host', () => {
     const taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')
     const port = String((taken.address() as AddressInfo).port)
-    const refused = await runVela(['start', '--json', '--port', port, '--admin-port', '0'], { cwd: folder.path })
+    const refused = await runVela(['start', '--json', '--port', port, '--admin-port', '0'], {
+      cwd: folder.path,
+    })
     taken.close()
     expect(refused.exitCode).toBe(1)
     expect(JSON.parse(refused.stdout)).toMatchObject({ error: { code: 'VELA_HOST_PORT_TAKEN' } })

@@ -37,7 +37,9 @@ const asJson = { 'content-type': 'application/json' }
 
 describe('vela start --examples', () => {
   test('is what npm start runs', () => {
-    const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+    const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>
+    }
     expect(scripts['start']).toBe('node host/cli/vela.js start --examples')
   })
 
@@ -50,14 +52,19 @@ describe('vela start --examples', () => {
         expect((await fetch(/http:[^ ']+/.exec(command)?.[0] ?? '')).status, command).toBe(200)
         continue
       }
-      const { code, output } = await shell(command.replace(/^npx vela/, `node ${join(ROOT, 'host/cli/vela.js')}`))
+      const { code, output } = await shell(
+        command.replace(/^npx vela/, `node ${join(ROOT, 'host/cli/vela.js')}`),
+      )
       expect(code, `${command}: ${output}`).toBe(0)
       expect(output).not.toContain('VELA_')
     }
   })
 
   test('hello greets', async () => {
-    expect(await (await fetch(`${urlOf('hello')}x?name=Ada`)).json()).toEqual({ message: 'Hello, Ada!', path: '/x' })
+    expect(await (await fetch(`${urlOf('hello')}x?name=Ada`)).json()).toEqual({
+      message: 'Hello, Ada!',
+      path: '/x',
+    })
     const { stdout } = await host.vela(['invoke', 'demo/hello', 'greet', '["Ada"]'])
     expect(stdout).toBe('"Hello, Ada!"\n')
   })
@@ -65,7 +72,11 @@ describe('vela start --examples', () => {
   test('notes keeps what is valid and says what is not', async () => {
     const url = urlOf('notes')
     const post = (body: unknown): Promise<Response> =>
-      fetch(url, { method: 'POST', headers: asJson, body: typeof body === 'string' ? body : JSON.stringify(body) })
+      fetch(url, {
+        method: 'POST',
+        headers: asJson,
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      })
     const made = await post({ title: 'tea', tags: ['a'] })
     expect(made.status).toBe(201)
     const { id } = (await made.json()) as { id: number }
@@ -95,7 +106,13 @@ describe('vela start --examples', () => {
   })
 
   test('quote answers calls, and tells who asks over HTTP that it has no handler', async () => {
-    const { stdout } = await host.vela(['invoke', 'demo/quote', 'quote', '[[{"sku":"tea","quantity":3},{"sku":"hat","quantity":1}]]', '--json'])
+    const { stdout } = await host.vela([
+      'invoke',
+      'demo/quote',
+      'quote',
+      '[[{"sku":"tea","quantity":3},{"sku":"hat","quantity":1}]]',
+      '--json',
+    ])
     expect(JSON.parse(stdout)).toEqual({ result: { total: 13.5, unknown: ['hat'] } })
     const response = await fetch(urlOf('quote'))
     expect(response.status).toBe(404)
@@ -105,7 +122,11 @@ describe('vela start --examples', () => {
 
 test('a Node program that embeds Vela asks its customer’s plugin, and ends by itself', async () => {
   const child = spawn(process.execPath, [join(ROOT, 'examples', 'embed', 'shop.ts')], { cwd: folder.path })
-  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ])
   expect(stderr).toBe('')
   expect(code).toBe(0)
   const lines = stdout.trim().split('\n')

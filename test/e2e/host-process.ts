@@ -24,7 +24,10 @@ export interface HostProcessOptions {
 }
 
 /** Its data directory is `.vela` of the folder unless the arguments say otherwise. */
-export async function startHost(cwd: string, { args = [], env = {} }: HostProcessOptions = {}): Promise<HostProcess> {
+export async function startHost(
+  cwd: string,
+  { args = [], env = {} }: HostProcessOptions = {},
+): Promise<HostProcess> {
   const child = spawnVela(['start', '--json', '--port', '0', '--admin-port', '0', ...args], { cwd, env })
   let stderr = ''
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))

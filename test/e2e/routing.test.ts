@@ -14,17 +14,32 @@ beforeAll(async () => {
   host = await startRuntime()
   await host.deploy('shop', named('shop'))
   await host.deploy('api', named('api'), {
-    manifest: { routes: ['api.example.com/*', 'example.com/users/:id/posts', '*.wild.example.com/*', '/files/*', '/exact'] },
+    manifest: {
+      routes: [
+        'api.example.com/*',
+        'example.com/users/:id/posts',
+        '*.wild.example.com/*',
+        '/files/*',
+        '/exact',
+      ],
+    },
   })
   await host.deploy('deep', named('deep'), {
     tenant: 'other',
-    manifest: { routes: ['api.example.com/v2/*', 'one.wild.example.com/*', '/files/special/*', '/shop/shop/*', '/t/*'] },
+    manifest: {
+      routes: ['api.example.com/v2/*', 'one.wild.example.com/*', '/files/special/*', '/shop/shop/*', '/t/*'],
+    },
   })
 })
 afterAll(async () => host[Symbol.asyncDispose]())
 
 async function ask(path: string, hostHeader?: string): Promise<string> {
-  const request = httpRequest(`${host.urls.gateway}${path}`, {
+  // Not as a URL, which the client would tidy up.
+  const { hostname, port } = new URL(host.urls.gateway)
+  const request = httpRequest({
+    hostname,
+    port,
+    path,
     agent: false,
     ...(hostHeader === undefined ? {} : { headers: { host: hostHeader } }),
   })
@@ -35,7 +50,12 @@ async function ask(path: string, hostHeader?: string): Promise<string> {
 
 describe('a request finds its service', () => {
   test.each([
-    ['by path, and the guest sees the rest of it', '/t/shop/a/b?c=d', undefined, 'shop http://127.0.0.1/a/b?c=d'],
+    [
+      'by path, and the guest sees the rest of it',
+      '/t/shop/a/b?c=d',
+      undefined,
+      'shop http://127.0.0.1/a/b?c=d',
+    ],
     ['by path without a slash at the end', '/t/shop', undefined, 'shop http://127.0.0.1/'],
     ['by path with a query alone', '/t/shop?x=1', undefined, 'shop http://127.0.0.1/?x=1'],
     ['by host', '/a?b', 'shop.t.localhost', 'shop http://shop.t.localhost/a?b'],
@@ -46,9 +66,19 @@ describe('a request finds its service', () => {
     ['by a wildcard host', '/', 'two.wild.example.com', 'api http://two.wild.example.com/'],
     ['by a wildcard host of several labels', '/', 'a.b.wild.example.com', 'api http://a.b.wild.example.com/'],
     ['by the longer path of two', '/v2/x', 'api.example.com', 'deep http://api.example.com/v2/x'],
-    ['by the exact host before the wildcard', '/', 'one.wild.example.com', 'deep http://one.wild.example.com/'],
+    [
+      'by the exact host before the wildcard',
+      '/',
+      'one.wild.example.com',
+      'deep http://one.wild.example.com/',
+    ],
     ['by a path on any host', '/files/a', undefined, 'api http://127.0.0.1/files/a'],
-    ['by a path on any host, the longer one', '/files/special/a', 'whatever.test', 'deep http://whatever.test/files/special/a'],
+    [
+      'by a path on any host, the longer one',
+      '/files/special/a',
+      'whatever.test',
+      'deep http://whatever.test/files/special/a',
+    ],
     ['by an exact path', '/exact', undefined, 'api http://127.0.0.1/exact'],
   ])('%s', async (_how, path, hostHeader, expected) => {
     expect(await ask(path, hostHeader)).toBe(expected)
@@ -89,7 +119,9 @@ describe('a route cannot be claimed', () => {
     ['on an address', '127.0.0.1/*'],
     ['on a bare name', 'intranet/*'],
   ])('%s', async (_what, route) => {
-    await expect(host.deploy('greedy', named('greedy'), { tenant: 'mallory', manifest: { routes: [route] } })).rejects.toMatchObject({
+    await expect(
+      host.deploy('greedy', named('greedy'), { tenant: 'mallory', manifest: { routes: [route] } }),
+    ).rejects.toMatchObject({
       code: 'VELA_DEPLOY_ROUTE_CONFLICT',
     })
     expect(await ask('/mallory/greedy/')).toBe('404')

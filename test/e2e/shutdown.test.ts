@@ -1,9 +1,12 @@
 /** A host that is told to stop: what is in flight finishes, everything else goes, and nothing is left behind. */
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
+import { spawnVela } from '../cli/run.ts'
 import { startHost } from './host-process.ts'
 import { cellPidsOf, isRunning, tempDir, until } from './support.ts'
 
@@ -83,7 +86,9 @@ describe('a host that is told to stop', () => {
       (response) => response.statusCode,
       () => 'cut',
     )
-    await until('it is in flight', async () => (await host.vela(['list', '--json'])).stdout.includes('"inFlight":1'))
+    await until('it is in flight', async () =>
+      (await host.vela(['list', '--json'])).stdout.includes('"inFlight":1'),
+    )
     host.signal('SIGTERM')
     expect(await host.ended).toBe(0)
     expect([502, 503, 'cut']).toContain(await forever)
@@ -98,5 +103,18 @@ describe('a host that is told to stop', () => {
     expect(cells.length).toBeGreaterThan(1)
     host.signal('SIGKILL')
     await until('no cell is left', () => cells.every((pid) => !isRunning(pid)))
+  })
+
+  test('while it still starts it ends all the same, with 0 and without having served', async () => {
+    using folder = tempDir()
+    const child = spawnVela(['start', '--json', '--port', '0', '--admin-port', '0'], { cwd: folder.path })
+    const closed = once(child, 'close')
+    let stdout = ''
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
+    // The store is opened before the cells are.
+    await until('the store is open', () => existsSync(join(folder.path, '.vela', 'admin-token')))
+    child.kill('SIGTERM')
+    expect(await closed).toEqual([0, null])
+    expect(stdout).toBe('')
   })
 })

@@ -1,7 +1,14 @@
 /** docs/protocol.md is the protocol: its tables name exactly the kinds of the code, and its example is made of real frames. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { BODY, FROM_GUEST, HANDLER, INITIAL_CREDIT, INLINE_BODY_LIMIT, TO_GUEST } from '../../guest-sdk/kernel/messages.ts'
+import {
+  BODY,
+  FROM_GUEST,
+  HANDLER,
+  INITIAL_CREDIT,
+  INLINE_BODY_LIMIT,
+  TO_GUEST,
+} from '../../guest-sdk/kernel/messages.ts'
 import { RECORD } from '../../host/cells/recorder.ts'
 import { readOutput } from '../../host/cells/guest-output.ts'
 import { createFrameReader } from '../../sandbox/protocol/frame-reader.ts'
@@ -15,7 +22,12 @@ function rowsOf(heading: string): string[][] {
   return section
     .split('\n')
     .filter((line) => /^\| +\d/.test(line))
-    .map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim()))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    )
 }
 
 const pairs = (rows: string[][], at = 0): [string | undefined, number][] =>
@@ -72,7 +84,12 @@ test('the example is made of real frames', () => {
     (name: string) =>
     (...args: unknown[]): void =>
       void said.push([name, ...args])
-  const handler = { response: note('response'), value: note('value'), threw: note('threw'), data: note('data') }
+  const handler = {
+    response: note('response'),
+    value: note('value'),
+    threw: note('threw'),
+    data: note('data'),
+  }
   const rest = { end: note('end'), settled: note('settled'), credit: note('credit'), timer: note('timer') }
   readOutput(answered[0]?.payload.toString('latin1') ?? '', { ...handler, ...rest })
   expect(said).toEqual([['response', 12, 200, ['content-type', 'text/plain'], BODY.text, 'hi', false]])

@@ -3,7 +3,13 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createFrameReader, ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
 import { createFrameWriter, textOf } from '../../sandbox/protocol/frame-writer.ts'
-import { FLAG_ASCII, FROM_CELL, HEADER_BYTES, MAX_PAYLOAD_BYTES, type Frame } from '../../sandbox/protocol/frame.ts'
+import {
+  FLAG_ASCII,
+  FROM_CELL,
+  HEADER_BYTES,
+  MAX_PAYLOAD_BYTES,
+  type Frame,
+} from '../../sandbox/protocol/frame.ts'
 
 const KINDS = Object.values(FROM_CELL)
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff })
@@ -45,27 +51,37 @@ function readAll(chunks: readonly Uint8Array[], reader = createFrameReader(FROM_
 }
 
 function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
-  const sorted = [0, ...places.map((place) => place % (bytes.length + 1)).toSorted((one, other) => one - other), bytes.length]
+  const sorted = [
+    0,
+    ...places.map((place) => place % (bytes.length + 1)).toSorted((one, other) => one - other),
+    bytes.length,
+  ]
   return sorted.slice(1).map((place, index) => bytes.subarray(sorted[index], place))
 }
 
 describe('the reader', () => {
   test('gives the same frames however the stream is cut', () => {
     fc.assert(
-      fc.property(fc.array(aFrame, { maxLength: 8 }), fc.array(fc.nat(), { maxLength: 12 }), (specs, places) => {
-        const bytes = encode(specs)
-        const reader = createFrameReader(FROM_CELL)
-        const frames = readAll(cut(bytes, places), reader)
-        expect(reader.pendingBytes).toBe(0)
-        expect(frames).toEqual(readAll([bytes]))
-        expect(frames.map(({ kind, guest, a, b }) => ({ kind, guest, a, b }))).toEqual(
-          specs.map(({ kind, guest, a, b }) => ({ kind, guest, a, b })),
-        )
-        frames.forEach(({ flags, payload }, index) => {
-          const spec = specs[index] as Spec
-          expect(spec.way === 'latin1' ? payload.toString('latin1') : textOf(flags, payload)).toBe(sendable(spec))
-        })
-      }),
+      fc.property(
+        fc.array(aFrame, { maxLength: 8 }),
+        fc.array(fc.nat(), { maxLength: 12 }),
+        (specs, places) => {
+          const bytes = encode(specs)
+          const reader = createFrameReader(FROM_CELL)
+          const frames = readAll(cut(bytes, places), reader)
+          expect(reader.pendingBytes).toBe(0)
+          expect(frames).toEqual(readAll([bytes]))
+          expect(frames.map(({ kind, guest, a, b }) => ({ kind, guest, a, b }))).toEqual(
+            specs.map(({ kind, guest, a, b }) => ({ kind, guest, a, b })),
+          )
+          frames.forEach(({ flags, payload }, index) => {
+            const spec = specs[index] as Spec
+            expect(spec.way === 'latin1' ? payload.toString('latin1') : textOf(flags, payload)).toBe(
+              sendable(spec),
+            )
+          })
+        },
+      ),
     )
   })
 
@@ -157,6 +173,8 @@ describe('the writer', () => {
 
   test('refuses a payload over the bound', () => {
     const writer = createFrameWriter()
-    expect(() => writer.bytes(FROM_CELL.bytes, 1, 0, 0, new Uint8Array(MAX_PAYLOAD_BYTES + 1))).toThrow(RangeError)
+    expect(() => writer.bytes(FROM_CELL.bytes, 1, 0, 0, new Uint8Array(MAX_PAYLOAD_BYTES + 1))).toThrow(
+      RangeError,
+    )
   })
 })

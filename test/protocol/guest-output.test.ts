@@ -66,7 +66,10 @@ describe('a violation', () => {
     ['a status over 599', said([[FROM_GUEST.response, 1, 600, [], 0, 0, 0]])],
     ['a header without value', said([[FROM_GUEST.response, 1, 200, ['a'], 0, 0, 0]])],
     ['a header name with a space', said([[FROM_GUEST.response, 1, 200, ['a b', ''], 0, 0, 0]])],
-    ['a header that ends the line', said([[FROM_GUEST.response, 1, 200, ['a', 'b\r\nset-cookie: x'], 0, 0, 0]])],
+    [
+      'a header that ends the line',
+      said([[FROM_GUEST.response, 1, 200, ['a', 'b\r\nset-cookie: x'], 0, 0, 0]]),
+    ],
     ['a header beyond latin1', said([[FROM_GUEST.response, 1, 200, ['a', '€'], 0, 0, 0]])],
     ['a header value that is no text', said([[FROM_GUEST.response, 1, 200, ['a', {}], 0, 0, 0]])],
     ['an error that is no JSON', said([[FROM_GUEST.threw, 1, 3, 0]], '{{{')],
@@ -77,38 +80,50 @@ describe('a violation', () => {
 })
 
 test('any messages at all are understood or are a violation', () => {
-  const number = fc.oneof(fc.integer({ min: -1, max: 9 }), fc.double(), fc.constantFrom(200, 204, 599, 2 ** 53))
+  const number = fc.oneof(
+    fc.integer({ min: -1, max: 9 }),
+    fc.double(),
+    fc.constantFrom(200, 204, 599, 2 ** 53),
+  )
   const part = fc.oneof(number, fc.jsonValue(), fc.array(fc.string({ maxLength: 3 }), { maxLength: 4 }))
-  const message = fc.tuple(fc.integer({ min: -1, max: 9 }), fc.array(part, { maxLength: 7 })).map(([kind, rest]) => [kind, ...rest])
+  const message = fc
+    .tuple(fc.integer({ min: -1, max: 9 }), fc.array(part, { maxLength: 7 }))
+    .map(([kind, rest]) => [kind].concat(rest as never))
   fc.assert(
-    fc.property(fc.array(fc.oneof(message, fc.jsonValue()), { maxLength: 5 }), fc.string(), (messages, bodies) => {
-      try {
-        for (const [name, id] of read(said(messages, bodies))) {
-          expect(Object.keys(FROM_GUEST)).toContain(name)
-          expect(Number.isSafeInteger(id)).toBe(true)
+    fc.property(
+      fc.array(fc.oneof(message, fc.jsonValue()), { maxLength: 5 }),
+      fc.string(),
+      (messages, bodies) => {
+        try {
+          for (const [name, id] of read(said(messages, bodies))) {
+            expect(Object.keys(FROM_GUEST)).toContain(name)
+            expect(Number.isSafeInteger(id)).toBe(true)
+          }
+        } catch (thrown) {
+          expect(thrown).toBeInstanceOf(ProtocolViolation)
         }
-      } catch (thrown) {
-        expect(thrown).toBeInstanceOf(ProtocolViolation)
-      }
-    }),
+      },
+    ),
     { numRuns: 1000 },
   )
 })
 
 test('any text at all is understood or is a violation', () => {
   fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), (text) => {
+    fc.property(fc.uint8Array(), (bytes) => {
       try {
-        read(text)
+        read(Buffer.from(bytes).toString('latin1'))
       } catch (thrown) {
         expect(thrown).toBeInstanceOf(ProtocolViolation)
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   )
 })
 
 test('a prototype in the JSON of an error is a field like any other', () => {
   const error = '{"__proto__":{"name":"Evil"},"message":"m"}'
-  expect(read(said([[FROM_GUEST.threw, 1, error.length, 0]], error))).toEqual([['threw', 1, { name: 'Error', message: 'm' }, false]])
+  expect(read(said([[FROM_GUEST.threw, 1, error.length, 0]], error))).toEqual([
+    ['threw', 1, { name: 'Error', message: 'm' }, false],
+  ])
 })

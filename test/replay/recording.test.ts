@@ -96,13 +96,19 @@ describe('a recording', () => {
 
   test('gives back the batches and their answers', () => {
     const { steps, end } = readAll(whole)
-    expect(steps.map(({ sequence, sent, answer, answered }) => [sequence, sent.length, answer.length, answered])).toEqual([
+    expect(
+      steps.map(({ sequence, sent, answer, answered }) => [sequence, sent.length, answer.length, answered]),
+    ).toEqual([
       [0, 0, 1, true],
       [1, 2, 2, true],
       [2, 2, 2, true],
       [3, 2, 2, true],
     ])
-    expect(end).toEqual({ end: { reason: 'stopped', duringBatch: 0, budgetMs: 0 }, wholeBytes: whole.length, fileBytes: whole.length })
+    expect(end).toEqual({
+      end: { reason: 'stopped', duringBatch: 0, budgetMs: 0 },
+      wholeBytes: whole.length,
+      fileBytes: whole.length,
+    })
   })
 
   test('that was cut off anywhere keeps every batch that was answered before', () => {
@@ -119,7 +125,10 @@ describe('a recording', () => {
   test('that was damaged is read or refused with a place in the file', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.tuple(fc.nat(whole.length - 1), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 4 }),
+        fc.array(fc.tuple(fc.nat(whole.length - 1), fc.integer({ min: 0, max: 255 })), {
+          minLength: 1,
+          maxLength: 4,
+        }),
         (changes) => {
           const bytes = Buffer.from(whole)
           for (const [at, value] of changes) bytes[at] = value
@@ -160,7 +169,9 @@ describe('a recording', () => {
     ['without memory', { ...HEADER, memoryMb: 0 }],
     ['with an image that is no name', { ...HEADER, image: '\u001b[31m' }],
   ])('%s is refused', (_, header) => {
-    expect(refusal(recordOf(RECORD.header, Buffer.from(JSON.stringify(header))))?.details).toEqual({ offset: 0 })
+    expect(refusal(recordOf(RECORD.header, Buffer.from(JSON.stringify(header))))?.details).toEqual({
+      offset: 0,
+    })
   })
 
   test('that is a folder, or nothing, is refused', () => {
@@ -184,13 +195,18 @@ describe('what is sent again', () => {
   const fault = (reason: string): Frame[] => {
     const list: Frame[] = []
     const text = JSON.stringify({ reason, message: '' })
-    createFrameReader(FROM_CELL).push(frames((writer) => writer.text(FROM_CELL.fault, 1, 0, 0, text)), (frame) => list.push(frame))
+    createFrameReader(FROM_CELL).push(
+      frames((writer) => writer.text(FROM_CELL.fault, 1, 0, 0, text)),
+      (frame) => list.push(frame),
+    )
     return list
   }
 
   test('has no code cache, which V8 would run as it stands', () => {
     const config = '{"guest":{"env":{"__proto__":1}},"memoryMb":64,"startupMs":5}'
-    const load = sent((writer) => writer.bytes(TO_CELL.load, 1, config.length, 3, Buffer.from(`${config}codMACHINE CODE`)))
+    const load = sent((writer) =>
+      writer.bytes(TO_CELL.load, 1, config.length, 3, Buffer.from(`${config}codMACHINE CODE`)),
+    )
     const [, frame] = resent({ sequence: 1, sent: load, answer: [], answered: true })
     const text = frame?.payload.toString('latin1') ?? ''
     expect(text).not.toContain('MACHINE CODE')
@@ -206,6 +222,16 @@ describe('what is sent again', () => {
     expect(budgetOf(fault('exceeded-memory'))).toBeGreaterThan(50)
     expect(budgetOf(fault('exceeded-cpu'))).toBe(50)
     expect(budgetOf([], false)).toBe(50)
+  })
+
+  test('leaves out an entry that a busy machine starved, and its guest with it', () => {
+    const enter = sent((writer) => writer.latin1(TO_CELL.enter, 1, 50, 0, '[]\n'))
+    const again = resent({ sequence: 1, sent: enter, answer: fault('starved'), answered: true })
+    expect(again.map(({ kind, guest }) => [kind, guest])).toEqual([
+      [TO_CELL.batch, 0],
+      [TO_CELL.drop, 1],
+    ])
+    expect(again[0]?.b).toBe(16)
   })
 })
 

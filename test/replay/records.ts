@@ -11,10 +11,15 @@ export interface RawRecord {
 
 export function recordsOf(file: Buffer): RawRecord[] {
   const records: RawRecord[] = []
-  for (let offset = 0; offset < file.length; ) {
+  for (let offset = 0; offset < file.length;) {
     const end = offset + RECORD_HEADER_BYTES + file.readUInt32LE(offset + 1)
     const bytes = file.subarray(offset, end)
-    records.push({ kind: file[offset] as number, offset, payload: bytes.subarray(RECORD_HEADER_BYTES), bytes })
+    records.push({
+      kind: file[offset] as number,
+      offset,
+      payload: bytes.subarray(RECORD_HEADER_BYTES),
+      bytes,
+    })
     offset = end
   }
   return records

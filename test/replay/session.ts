@@ -78,6 +78,10 @@ export default {
       case '/reject': void Promise.reject(new Error('nobody listens')); return new Response('ok')
       case '/log': for (let line = 0; line < 500; line++) console.warn('line', line, 'x'.repeat(line)); return new Response('said')
       case '/big': return new Response('ü'.repeat(200_000))
+      case '/full': {
+        const kept = []
+        try { for (;;) kept.push(new ArrayBuffer(1 << 20)) } catch (error) { return Response.json([kept.length, error.message]) }
+      }
       case '/half': return new Response(new ReadableStream({ pull() { throw new Error('broke ' + Date.now()) } }))
       case '/spin': console.log('spinning'); for (;;);
       case '/bomb': { console.log('bombing'); const kept = []; for (;;) kept.push(new Array(50_000).fill(kept.length)) }
@@ -130,6 +134,7 @@ export async function busySession({ runtime, urls, deploy, get }: TestRuntime): 
   await Promise.all([leaving, slow])
   await Promise.all([at('curious', '/spin'), at('twin', '/look'), at('curious', '/look')])
   await at('curious', '/look')
+  await at('twin', '/full')
   await at('twin', '/bomb')
   await at('twin', '/look')
   const inFlight = at('curious', '/wait')

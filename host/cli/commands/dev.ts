@@ -6,7 +6,7 @@ import type { Command } from 'commander'
 import { command } from '../api.ts'
 import { createDevSession } from '../dev-session.ts'
 import { ensureTenant } from '../examples.ts'
-import { configure, createHost } from '../host-port.ts'
+import { configure, createHost, type HostRuntime } from '../host-port.ts'
 import { createOutput } from '../output.ts'
 import { runUntilStopped } from '../run-host.ts'
 import { parsePort } from '../target.ts'
@@ -35,12 +35,19 @@ async function dev(path: string, flags: DevFlags): Promise<void> {
   const output = createOutput(flags.json === true)
   const config = await configure({
     env: process.env,
-    flags: { port: flags.port, adminPort: flags.adminPort, data: null, logLevel: 'warn' },
+    // The session shows what the service says; the host's own log would say it again.
+    flags: {
+      port: flags.port,
+      adminPort: flags.adminPort,
+      data: null,
+      ...(hasLogLevel() ? {} : { logLevel: 'silent' }),
+    },
   })
-  const runtime = await createHost({ ...config, log: { ...config.log, destination: 'stderr' } })
+  const create = (): Promise<HostRuntime> =>
+    createHost({ ...config, log: { ...config.log, destination: 'stderr' } })
   let watcher: Watcher | undefined
   try {
-    await runUntilStopped(runtime, output, async (urls) => {
+    await runUntilStopped(create, output, async (urls, runtime) => {
       await ensureTenant(runtime, flags.tenant)
       const session = createDevSession({ runtime, output }, { path, ...flags })
       const watchFiles = await session.deploy()
@@ -52,3 +59,5 @@ async function dev(path: string, flags: DevFlags): Promise<void> {
     watcher?.close()
   }
 }
+
+const hasLogLevel = (): boolean => (process.env['VELA_LOG_LEVEL'] ?? '') !== ''

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Config } from '../../core/config.ts'
 import { command, DEFAULT_API_URL } from '../api.ts'
 import { deployExamples, type Example } from '../examples.ts'
-import { configure, createHost } from '../host-port.ts'
+import { configure, createHost, type HostRuntime } from '../host-port.ts'
 import { createOutput } from '../output.ts'
 import { runUntilStopped } from '../run-host.ts'
 import { parsePort } from '../target.ts'
@@ -44,8 +44,8 @@ async function start(flags: StartFlags): Promise<void> {
   const config = keepStdoutClean(await configure({ file, env: process.env, flags: configFlags }))
   const tokenFile = config.data === null ? undefined : join(config.data, 'admin-token')
   const isNew = tokenFile !== undefined && !existsSync(tokenFile) && !process.env['VELA_ADMIN_TOKEN']
-  const runtime = await createHost(config)
-  await runUntilStopped(runtime, output, async (urls) => {
+  const create = (): Promise<HostRuntime> => createHost(config)
+  await runUntilStopped(create, output, async (urls, runtime) => {
     const deployed = examples === true ? await deployExamples(runtime, output) : []
     const ready = { event: 'ready', ...urls, pid: process.pid }
     if (output.json) output.line(jsonLine(examples === true ? { ...ready, examples: deployed } : ready))

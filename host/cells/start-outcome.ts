@@ -1,0 +1,41 @@
+/** How a start ends: with what the guest says it is, or with the error that says why not. */
+import { ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
+import { VelaError, type ErrorCode } from '../core/errors.ts'
+import type { ReplicaEnd } from './replica.ts'
+
+export interface Description {
+  readonly fetch: boolean
+  readonly start: boolean
+  readonly stop: boolean
+  readonly methods: readonly string[]
+}
+
+export function readDescription(value: unknown): Description {
+  const { fetch, start, stop, methods } = (value ?? {}) as Record<string, unknown>
+  if (!Array.isArray(methods) || !methods.every((name) => typeof name === 'string')) {
+    throw new ProtocolViolation('A description is malformed')
+  }
+  return { fetch: fetch === true, start: start === true, stop: stop === true, methods }
+}
+
+const START_CODES: Readonly<Record<string, ErrorCode>> = {
+  'syntax-error': 'VELA_DEPLOY_SYNTAX_ERROR',
+  'unknown-import': 'VELA_DEPLOY_UNKNOWN_IMPORT',
+  'start-threw': 'VELA_DEPLOY_START_THREW',
+  'start-timeout': 'VELA_DEPLOY_START_TIMEOUT',
+  'exceeded-cpu': 'VELA_DEPLOY_START_TIMEOUT',
+  'exceeded-memory': 'VELA_DEPLOY_START_MEMORY',
+}
+
+export function startError(end: ReplicaEnd): VelaError {
+  const code = START_CODES[end.reason] ?? 'VELA_CELL_START_FAILED'
+  const stack = end.fault?.stack
+  const name = end.fault?.name
+  const message =
+    end.reason === 'start-timeout' || end.reason === 'exceeded-cpu'
+      ? 'The service used more CPU time to start than it may (limits.startupMs)'
+      : name === undefined
+        ? end.message
+        : `${name}: ${end.message}`
+  return new VelaError(code, message, stack === undefined ? {} : { details: { stack } })
+}
