@@ -58,6 +58,7 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
   let lastUsedMs = performance.now()
   let turnsSinceFault = 0
   let starvedAtMs = -Infinity
+  let innocentEnds = 0
   let description: Description | undefined
   let onDrained: (() => void) | undefined
 
@@ -77,6 +78,7 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
     }
     turnsSinceFault = 0
     if (end.reason === 'starved') starvedAtMs = performance.now()
+    if (INNOCENT.has(end.reason)) innocentEnds++
     const pauseMs = end.guilty ? strikes.strike(performance.now()) : 0
     if (end.reason !== 'stopped') deps.onFault(end, pauseMs)
     queue.unshift(end.retry)
@@ -104,18 +106,19 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
     return await starting
   }
 
-  /** The engine's timer runs on the wall clock. When it ends a start on a busy machine, the stopwatch alone watches the next. */
+  /** A start that ended for no fault of its own is tried once more. */
   const startFairly = async (): Promise<Description> => {
-    const starvedBefore = starvedAtMs
+    const before = innocentEnds
     try {
       return await startReplica()
     } catch (thrown) {
-      if (starvedAtMs === starvedBefore) throw thrown
+      if (innocentEnds === before || ended) throw thrown
       return await startReplica()
     }
   }
 
   const startReplica = async (): Promise<Description> => {
+    // The engine's timer runs on the wall clock: on a machine this busy only the stopwatch, which reads CPU time, is fair.
     const armed = performance.now() - starvedAtMs >= STARVED_MS
     const [home, payload] = await Promise.all([deps.acquireCell(), deps.prepare(armed)])
     let loaded: (value: Description) => void = () => undefined
@@ -273,6 +276,8 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
   }
 }
 
+/** Ends that say nothing about the guest: a busy machine, a cell that was lost. */
+const INNOCENT: ReadonlySet<string> = new Set(['starved', 'exited', 'stuck'])
 const LOG_ERROR = 3
 const LONGEST_START_MS = 15_000
 const SHORTEST_START_MS = 2_000

@@ -127,6 +127,21 @@ describe('cells', () => {
     expect(await runtime.metrics()).toMatch(/vela_cell_restarts_total\{reason="exited"\} 1/)
   })
 
+  test('a deploy whose cell is lost while it starts is tried once more', async () => {
+    const { deploy, get, pidOf, runtime } = await start({})
+    await deploy('first', COUNTER, { tenant: 'a' })
+    const pid = (await pidOf('tenant:a')) ?? 0
+    let starts = 0
+    runtime.tail('a', 'svc', ({ message }) => {
+      if (message === 'starting' && ++starts === 1) process.kill(pid, 'SIGKILL')
+    })
+    const source = `console.log('starting')\nawait new Promise((r) => setTimeout(r, 200))\n${handler('return new Response("up")')}`
+    await deploy('svc', source, { tenant: 'a' })
+    expect(starts).toBe(2)
+    expect(await body(await get('/a/svc/'))).toBe('up')
+    expect(await body(await get('/a/first/'))).toBe('1')
+  })
+
   test('a version that no longer starts answers 500 without its words, which are in its log', async () => {
     const { deploy, get, runtime } = await start({ isolateIdleMs: 200 })
     const lastMs = Date.now() + 3000

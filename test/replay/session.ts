@@ -99,7 +99,7 @@ export class Counter { constructor(ctx, env) { this.env = env } count() { return
 export async function busySession({ runtime, urls, deploy, get }: TestRuntime): Promise<void> {
   const manifest = { vars: { colour: 'green' }, limits: { cpuMs: 80 } }
   await deploy('curious', CURIOUS, { tenant: 'acme', manifest })
-  await deploy('twin', CURIOUS, { tenant: 'acme', manifest: { limits: { cpuMs: 5_000, memoryMb: 32 } } })
+  await deploy('twin', CURIOUS, { tenant: 'acme', manifest: { limits: { cpuMs: 1_000, memoryMb: 32 } } })
   await runtime.putSecret('acme', 'twin', 'KEY', 'secret')
   const at = (service: string, path: string, init?: RequestInit): Promise<unknown> =>
     get(`/acme/${service}${path}`, init)
@@ -132,7 +132,8 @@ export async function busySession({ runtime, urls, deploy, get }: TestRuntime): 
   const slow = fetch(`${urls.gateway}/acme/twin/wait`).then((response) => response.text())
   gone.abort()
   await Promise.all([leaving, slow])
-  await Promise.all([at('curious', '/spin'), at('twin', '/look'), at('curious', '/look')])
+  // Not with the twin: the host's watchdog gives a batch what all in it may use.
+  await Promise.all([at('curious', '/spin'), at('curious', '/look')])
   await at('curious', '/look')
   await at('twin', '/full')
   await at('twin', '/bomb')
