@@ -35,6 +35,9 @@ const ENDLESS: Readonly<Record<string, string>> = {
   'a handler of abort': `const c = new AbortController(); c.signal.addEventListener('abort', () => { for (;;); }); c.abort()`,
 }
 
+/** A loop that nobody waits for is not tried again, so on a machine this busy nobody may ever be blamed for it. */
+const ENDED = /The isolate ended \((?:exceeded-cpu|starved)\)/
+
 describe('a turn that computes without end is stopped', () => {
   for (const [index, [name, body]] of Object.entries(ENDLESS).entries()) {
     test(`in ${name}`, async () => {
@@ -54,9 +57,7 @@ describe('computing outside the handler counts as well', () => {
   const isLoopOver = async (at: string): Promise<void> => {
     const log = target.logOf(at)
     await target.get(`/${at}/`).catch(() => undefined)
-    await until('the loop has been stopped', () =>
-      log.some(({ message }) => message.includes('exceeded-cpu')),
-    )
+    await until('the loop has been stopped', () => log.some(({ message }) => ENDED.test(message)))
     await target.expectUnharmed()
   }
 
@@ -94,9 +95,7 @@ describe('computing outside the handler counts as well', () => {
     await target.handler('cpu-w/loop', work, { limits: { cpuMs: 50 } })
     const log = target.logOf('cpu-w/loop')
     expect((await target.get('/cpu-w/loop/')).text).toBe('sent')
-    await until('the loop has been stopped', () =>
-      log.some(({ message }) => message.includes('exceeded-cpu')),
-    )
+    await until('the loop has been stopped', () => log.some(({ message }) => ENDED.test(message)))
     await target.expectUnharmed()
   })
 
