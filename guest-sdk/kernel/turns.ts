@@ -158,13 +158,6 @@ export function createTurns(deps: TurnsDeps): Turns {
     })
   }
 
-  const contextOf = (turn: Turn): object => ({
-    requestId: turn.requestId,
-    props: {},
-    waitUntil: (promise: unknown) => waitUntil(turn, promise),
-    passThroughOnException: () => undefined,
-  })
-
   const abortOf = (turn: Turn): { signal: object; abort(reason: unknown): void } => {
     if (turn.abort === undefined) {
       turn.abort = web.createAbort()
@@ -187,7 +180,7 @@ export function createTurns(deps: TurnsDeps): Turns {
       turn,
       () => {
         if (handler === undefined) throw new MethodMissing('fetch')
-        return handler(request, deps.env(), contextOf(turn))
+        return handler(request, deps.env(), new TurnContext(turn, waitUntil))
       },
       settleResponse,
     )
@@ -201,7 +194,7 @@ export function createTurns(deps: TurnsDeps): Turns {
   }
 
   const invokeMethod = (turn: Turn, name: string, json: string): void => {
-    const context = contextOf(turn)
+    const context = new TurnContext(turn, waitUntil)
     run(
       turn,
       () => {
@@ -241,6 +234,26 @@ export function createTurns(deps: TurnsDeps): Turns {
     },
     currentRequestId: () => current,
   }
+}
+
+/** What handlers get as `ctx`. Its fields are private: a guest must not reach the turn through it. */
+class TurnContext {
+  readonly #turn: Turn
+  readonly #waitUntil: (turn: Turn, promise: unknown) => void
+  constructor(turn: Turn, waitUntil: (turn: Turn, promise: unknown) => void) {
+    this.#turn = turn
+    this.#waitUntil = waitUntil
+  }
+  get requestId(): string {
+    return this.#turn.requestId
+  }
+  get props(): object {
+    return {}
+  }
+  waitUntil(promise: unknown): void {
+    this.#waitUntil(this.#turn, promise)
+  }
+  passThroughOnException(): void {}
 }
 
 class BadResponse extends TypeError {

@@ -77,9 +77,8 @@ export class Cell {
     this.#socket.on('error', () => undefined)
     void options.process.exited.then(({ code, signal }) => {
       const words = options.process.lastWords?.() ?? ''
-      const end = words.includes('is_heap_oom = 1') ? 'exceeded-memory' : 'exited'
       this.#finish(
-        end,
+        endOf(words, signal),
         `The cell's process ended (${signal ?? `exit code ${code}`})${words === '' ? '' : `: ${words}`}`,
       )
     })
@@ -288,6 +287,11 @@ export class Cell {
     for (const resident of residents) resident.cellLost(end, this.#outstanding)
     this.#options.recorder?.close()
   }
+}
+
+function endOf(words: string, signal: string | null): CellEnd {
+  if (words.includes('is_heap_oom = 1')) return 'exceeded-memory'
+  return signal === 'SIGKILL' ? 'killed' : 'exited'
 }
 
 const EMPTY = new Uint8Array(0)

@@ -277,7 +277,7 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
 }
 
 /** Ends that say nothing about the guest: a busy machine, a cell that was lost. */
-const INNOCENT: ReadonlySet<string> = new Set(['starved', 'exited', 'stuck'])
+const INNOCENT: ReadonlySet<string> = new Set(['starved', 'exited', 'killed', 'stuck'])
 const LOG_ERROR = 3
 const LONGEST_START_MS = 15_000
 const SHORTEST_START_MS = 2_000

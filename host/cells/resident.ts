@@ -29,4 +29,12 @@ export interface LoadPayload {
   readonly codeCache: Buffer | undefined
 }
 
-export type CellEnd = 'exited' | 'exceeded-cpu' | 'exceeded-memory' | 'stuck' | 'protocol' | 'stopped'
+/** `exited`: the process broke by itself; `killed`: somebody outside ended it, so nobody in it is to blame. */
+export type CellEnd =
+  | 'exited'
+  | 'killed'
+  | 'exceeded-cpu'
+  | 'exceeded-memory'
+  | 'stuck'
+  | 'protocol'
+  | 'stopped'

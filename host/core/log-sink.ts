@@ -1,6 +1,6 @@
 /**
- * Where log lines go: gathered in one string, handed to pino's asynchronous destination in large chunks, on disk
- * within a second and at exit. Handing over line by line would cost ten times as much, for the destination
+ * Where log lines go: written into one buffer, so that no string outlives its line, and handed to pino's asynchronous
+ * destination in large chunks, on disk within a second and at exit. Handing over line by line would cost ten times as much, for the destination
  * measures its whole buffer on each write. A slow reader costs lines, never memory.
  */
 import { mkdirSync, openSync } from 'node:fs'
@@ -16,7 +16,9 @@ export interface LogSink {
   close(): Promise<void>
 }
 
-const CHUNK_LENGTH = 32 * 1024
+const CHUNK_BYTES = 64 * 1024
+/** A character is at most three bytes. */
+const MAX_UTF8_FACTOR = 3
 const MAX_BUFFERED_BYTES = 16 * 1024 * 1024
 const HAND_OVER_MS = 250
 
@@ -27,26 +29,33 @@ export function openLogSink(name: string): LogSink {
     dest: descriptor ?? openFile(name),
     sync: false,
     minLength: 0,
-    maxWrite: 4 * CHUNK_LENGTH,
+    maxWrite: 4 * CHUNK_BYTES,
     maxLength: MAX_BUFFERED_BYTES,
+    contentMode: 'buffer',
   })
-  let pending = ''
+  let chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+  let used = 0
   let timer: NodeJS.Timeout | undefined
   let dropped = 0
   let open = true
 
+  const writeOut = (bytes: Buffer): void => {
+    try {
+      // With contentMode 'buffer' it takes bytes; its types know strings alone.
+      stream.write(bytes as unknown as string)
+    } catch {
+      // Closed by pino at the end of the process.
+      dropped += countLines(bytes)
+    }
+  }
   const handOver = (): void => {
     clearTimeout(timer)
     timer = undefined
-    const chunk = pending
-    pending = ''
-    if (chunk === '') return
-    try {
-      stream.write(chunk)
-    } catch {
-      // Closed by pino at the end of the process.
-      dropped += countLines(chunk)
-    }
+    if (used === 0) return
+    const full = chunk.subarray(0, used)
+    chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+    used = 0
+    writeOut(full)
   }
   const flush = (): void => {
     handOver()
@@ -56,7 +65,7 @@ export function openLogSink(name: string): LogSink {
       // Closed, or the descriptor is blocked: what is buffered goes out with the next write.
     }
   }
-  stream.on('drop', (chunk: string) => (dropped += countLines(chunk)))
+  stream.on('drop', (bytes: Buffer) => (dropped += countLines(bytes)))
   // A log that cannot be written (disk full, file gone) must not take the host down; the counter tells.
   stream.on('error', () => (dropped += 1))
   // Before pino's own hooks, which write what the destination has and then close it.
@@ -66,12 +75,17 @@ export function openLogSink(name: string): LogSink {
   return {
     write(lines) {
       if (!open) {
-        dropped += countLines(lines)
+        dropped += countLines(Buffer.from(lines))
         return
       }
-      pending += lines
-      if (pending.length >= CHUNK_LENGTH) handOver()
-      else timer ??= setTimeout(handOver, HAND_OVER_MS).unref()
+      const most = lines.length * MAX_UTF8_FACTOR
+      if (most > CHUNK_BYTES) {
+        handOver()
+        return writeOut(Buffer.from(lines))
+      }
+      if (used + most > CHUNK_BYTES) handOver()
+      used += chunk.write(lines, used)
+      timer ??= setTimeout(handOver, HAND_OVER_MS).unref()
     },
     droppedLines: () => dropped,
     flush,
@@ -106,8 +120,10 @@ function openFile(path: string): number {
   }
 }
 
-function countLines(chunk: string): number {
+function countLines(bytes: Buffer): number {
   let lines = 0
-  for (let at = chunk.indexOf('\n'); at >= 0; at = chunk.indexOf('\n', at + 1)) lines += 1
+  for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) lines += 1
   return lines
 }
+
+const NEWLINE = 0x0a

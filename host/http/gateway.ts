@@ -8,10 +8,10 @@ import type { Call, GuestError } from '../cells/call.ts'
 import type { GatewayConfig } from '../core/config.ts'
 import { VelaError, type ErrorCode } from '../core/errors.ts'
 import type { AccessRecord } from '../core/log.ts'
+import { Connection } from './connection.ts'
 import { HttpCall, type HttpEnd } from './http-call.ts'
 import { runMiddleware, type Middleware } from './middleware.ts'
 import { NO_BODY, STREAMED_BODY, gatherBody, isInline } from './request-body.ts'
-import { hostOf, readHead } from './request-head.ts'
 import { rawProblem, sendProblem } from './respond.ts'
 import type { Router } from './router.ts'
 
@@ -46,15 +46,17 @@ export interface Gateway {
 
 export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway {
   const requestIds = createRequestIds()
-  /** The exchanges in flight on each connection: pipelining allows several. */
-  const connections = new Map<Socket, Set<HttpCall>>()
+  const connections = new Map<Socket, Connection>()
   let draining = false
   const isDraining = (): boolean => draining
 
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     const startedMs = performance.now()
-    const remote = request.socket.remoteAddress ?? ''
-    const head = readHead(request, config.trustProxy, remote)
+    const connection = connections.get(request.socket)
+    // Gone between parsing and now: nobody would read an answer.
+    if (connection === undefined) return void response.destroy()
+    const { remote } = connection
+    const head = connection.head(request, config.trustProxy)
     const requestId = head.clientRequestId === '' ? requestIds() : head.clientRequestId
     if (draining) response.shouldKeepAlive = false
     const refuse = (code: ErrorCode, detail: string): void => {
@@ -67,7 +69,7 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     if (head.authority === '')
       return refuse('VELA_GATEWAY_BAD_REQUEST', 'The Host header is missing or malformed')
     if (!path.startsWith('/')) return refuse('VELA_GATEWAY_BAD_REQUEST', 'The request target must be a path')
-    const match = deps.router().match(hostOf(head.authority), path)
+    const match = deps.router().match(head.host, path)
     if (match === undefined)
       return refuse('VELA_ROUTE_NOT_FOUND', 'Nothing is deployed at this host and path')
     const { target } = match
@@ -77,7 +79,6 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
         `This service accepts at most ${target.requestBodyBytes} bytes`,
       )
     }
-    const exchanges = connections.get(request.socket)
     const call: HttpCall = new HttpCall({
       request,
       response,
@@ -89,12 +90,12 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
       responseLimitBytes: target.responseBodyBytes,
       closing: isDraining,
       onEnd: (end) => {
-        exchanges?.delete(call)
+        connection.ended(call)
         finish(request, requestId, remote, startedMs, target, end)
       },
       onThrew: (error) => target.threw(error, requestId),
     })
-    exchanges?.add(call)
+    connection.opened(call)
     const dispatch = (): void => dispatchBody(request, response, head.bodyBytes, call, target)
     const middleware = deps.middleware()
     if (middleware.length === 0) return dispatch()
@@ -155,11 +156,11 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     answerClientError(error, socket, requestIds(), deps.refused)
   })
   server.on('connection', (socket: Socket) => {
-    const exchanges = new Set<HttpCall>()
-    connections.set(socket, exchanges)
+    const connection = new Connection(socket)
+    connections.set(socket, connection)
     socket.once('close', () => {
       connections.delete(socket)
-      for (const call of exchanges) call.closed()
+      connection.closed()
     })
   })
 
@@ -257,5 +258,5 @@ function answerClientError(
 function createRequestIds(): () => string {
   const prefix = Math.floor(performance.timeOrigin).toString(36)
   let count = 0
-  return () => `${prefix}-${(++count).toString(36)}`
+  return () => `${prefix}-${++count}`
 }

@@ -2,11 +2,11 @@
  * Reads what the gateway needs from a request's raw headers in one pass, and writes the list that the guest sees:
  * hop-by-hop and forwarding headers are the host's, whatever the client sent.
  */
-import type { IncomingMessage } from 'node:http'
-
 export interface RequestHead {
   /** Host header, lower case; '' when it is missing or malformed. */
   readonly authority: string
+  /** The authority without its port. */
+  readonly host: string
   /** What follows as the body: nothing, so many bytes, or chunks without a known end (-1). */
   readonly bodyBytes: number
   readonly clientRequestId: string
@@ -36,8 +36,8 @@ const FORWARDED: ReadonlySet<string> = new Set([
 ])
 const AUTHORITY = /^(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/
 
-export function readHead(request: IncomingMessage, trustProxy: boolean, remote: string): RequestHead {
-  const raw = request.rawHeaders
+/** `raw` is node's flat list of names and values, as the client sent them. */
+export function readHead(raw: readonly string[], trustProxy: boolean, remote: string): RequestHead {
   let authority = ''
   let hosts = 0
   let bodyBytes = 0
@@ -67,6 +67,7 @@ export function readHead(request: IncomingMessage, trustProxy: boolean, remote: 
   const chain = forwardedFor === '' ? remote : `${forwardedFor}, ${remote}`
   return {
     authority,
+    host: hostOf(authority),
     bodyBytes,
     clientRequestId: trustProxy && REQUEST_ID.test(clientRequestId) ? clientRequestId : '',
     headersJson: `[${json}"x-forwarded-for",${JSON.stringify(chain)}]`,
@@ -75,8 +76,7 @@ export function readHead(request: IncomingMessage, trustProxy: boolean, remote: 
 
 const REQUEST_ID = /^[A-Za-z0-9._~-]{1,128}$/
 
-/** The authority without its port. */
-export function hostOf(authority: string): string {
+function hostOf(authority: string): string {
   const colon = authority.lastIndexOf(':')
   return colon > 0 && !authority.endsWith(']') ? authority.slice(0, colon) : authority
 }

@@ -4,6 +4,7 @@ import type { RecordedEnd, RecordingHeader } from '../cells/recorder.ts'
 
 const REASONS: ReadonlySet<string> = new Set<CellEnd>([
   'exited',
+  'killed',
   'exceeded-cpu',
   'exceeded-memory',
   'stuck',

@@ -43,8 +43,8 @@ test('garbage collection cannot be observed', async () => {
   const body = `globalThis.calls ??= 0
     if (request.url.endsWith('/count')) return Response.json([globalThis.calls, globalThis.weak.every((ref) => ref.deref() !== undefined)])
     const registry = new FinalizationRegistry(() => { globalThis.calls++ })
-    globalThis.weak = Array.from({ length: 100 }, () => { const value = {}; registry.register(value, 1); return new WeakRef(value) })
-    for (let i = 0; i < 200; i++) new Array(10000).fill({})
+    globalThis.weak ??= Array.from({ length: 100 }, () => { const value = {}; registry.register(value, 1); return new WeakRef(value) })
+    for (let i = 0; i < 600; i++) new Array(100000).fill({})
     return new Response('made')`
   await target.handler('gc/svc', body, { limits: { cpuMs: 10_000 } })
   await target.get('/gc/svc/')

@@ -63,17 +63,21 @@ test('kill -9 under load: at most what was in flight fails, typed, and none hang
 })
 
 test('kill -9 in the middle of a stream: the client sees that it is not whole', async () => {
-  const body = `if (new URL(request.url).pathname === '/') return new Response('ok')
+  const body = `if (new URL(request.url).pathname === '/') return new Response('streams ' + (globalThis.streams ?? 0))
+    globalThis.streams = (globalThis.streams ?? 0) + 1
     return new Response(new ReadableStream({ async pull(c) { c.enqueue(new TextEncoder().encode('part;')); await new Promise((done) => setTimeout(done, 5)) } }))`
   const pid = await cellOf('streaming/svc', body)
   const client = rawClient(target.port)
   client.send('GET /streaming/svc/stream HTTP/1.1\r\nhost: x\r\n\r\n')
   await until('the stream has begun', () => client.received().includes('part;'))
+  const log = target.logOf('streaming/svc')
   process.kill(pid, 'SIGKILL')
   const received = await client.closed
   expect(received).not.toMatch(/\r\n0\r\n\r\n$/)
   expect(received).not.toContain('HTTP/1.1 5')
-  expect((await target.get('/streaming/svc/')).text).toBe('ok')
+  // Had the broken request been tried again, another isolate would have made a stream, and ended for it.
+  expect((await target.get('/streaming/svc/')).text).toBe('streams 0')
+  expect(log.filter(({ message }) => message.includes('ended'))).toHaveLength(1)
 })
 
 test('kill -9 while a service starts: the deploy is refused in a typed way, and the next one works', async () => {
