@@ -41,11 +41,22 @@ export function createBatchRunner({ engine, writer, seeds, cpuMicros }: BatchDep
   const residents = new Map<number, Resident>()
   let sequence = 0
   let nowMs = 0
-  let cpuBefore = 0
+  /** CPU time at the last look: asking the system costs a microsecond, so each look ends one span and begins the next. */
+  let lookedMicros = 0
+  let batchMicros = 0
 
   const fault = (number: number, reason: Fault): void => {
     residents.delete(number)
     writer.text(FROM_CELL.fault, number, 0, 0, JSON.stringify(reason))
+  }
+
+  /** CPU time since the last look. */
+  const look = (): number => {
+    const nowMicros = cpuMicros()
+    const used = nowMicros - lookedMicros
+    lookedMicros = nowMicros
+    batchMicros += used
+    return used
   }
 
   const load = (frame: Frame): void => {
@@ -89,7 +100,6 @@ export function createBatchRunner({ engine, writer, seeds, cpuMicros }: BatchDep
       return fault(number, { reason: 'not-loaded', message: 'The guest is not loaded' })
     const { guest, host } = resident
     const mark = writer.mark()
-    const cpu = cpuMicros()
     host.open()
     const result = guest.enter(nowMs, text, budgetMs)
     const overflow = host.close() || isTooLong(result.output)
@@ -103,7 +113,7 @@ export function createBatchRunner({ engine, writer, seeds, cpuMicros }: BatchDep
       )
     }
     if (result.output !== undefined) {
-      writer.text(FROM_CELL.output, number, cpuMicros() - cpu, 0, result.output)
+      writer.text(FROM_CELL.output, number, look(), 0, result.output)
     }
     host.writeLogs()
     settleUnhandled(number, resident, result.unhandled)
@@ -132,7 +142,7 @@ export function createBatchRunner({ engine, writer, seeds, cpuMicros }: BatchDep
           sequence = frame.a
           nowMs = frame.payload.readDoubleLE(0)
           seeds.reseed(frame.payload.subarray(8, 24))
-          cpuBefore = cpuMicros()
+          batchMicros = 0
           break
         case TO_CELL.load:
           load(frame)
@@ -152,7 +162,8 @@ export function createBatchRunner({ engine, writer, seeds, cpuMicros }: BatchDep
       }
     },
     finish() {
-      writer.bytes(FROM_CELL.done, 0, sequence, cpuMicros() - cpuBefore, EMPTY)
+      if (batchMicros === 0) look()
+      writer.bytes(FROM_CELL.done, 0, sequence, batchMicros, EMPTY)
     },
   }
 }

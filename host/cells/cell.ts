@@ -11,6 +11,7 @@ import { createFrameWriter, textOf } from '../../sandbox/protocol/frame-writer.t
 import { parseFault, parseJson } from './hostile-json.ts'
 import type { CellProcess } from './cell-process.ts'
 import { nowMs } from './clock.ts'
+import { createGathering } from './gathering.ts'
 import type { Recorder } from './recorder.ts'
 import type { CellEnd, Resident } from './resident.ts'
 import { createResidentTable } from './resident-table.ts'
@@ -50,7 +51,9 @@ export class Cell {
   #outstanding = 0
   #outstandingBudgetMs = 0
   #end: CellEnd | undefined
-  #scheduled = false
+  readonly #gathering = createGathering(() => {
+    if (this.#outstanding === 0 && this.#end === undefined) this.#send()
+  })
   #greet: () => void = () => undefined
 
   constructor(options: CellOptions) {
@@ -119,6 +122,7 @@ export class Cell {
     const number = this.#residents.numberOf(resident)
     if (number === undefined) return
     this.#dirty.add(number)
+    this.#gathering.note()
     this.#schedule()
   }
 
@@ -150,12 +154,7 @@ export class Cell {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#outstanding !== 0 || this.#end !== undefined || !this.#hasWork()) return
-    this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      if (this.#outstanding === 0 && this.#end === undefined) this.#send()
-    })
+    if (this.#outstanding === 0 && this.#end === undefined && this.#hasWork()) this.#gathering.schedule()
   }
 
   #hasWork(): boolean {

@@ -67,7 +67,7 @@ function createGuest({ isolate, bridge }: BootedIsolate): Guest {
 
   return {
     enter(nowMs, text, budgetMs) {
-      const before = cpuMicros()
+      const before = budgetMs > 0 ? cpuMicros() : 0
       const options = budgetMs > 0 ? { timeout: wallMsOf(budgetMs) } : {}
       let unhandled: EnterResult['unhandled']
       /** What a crossing throws is either the isolate's end or a rejection that nobody handled. */
