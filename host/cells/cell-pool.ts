@@ -1,6 +1,7 @@
 /** Builds what cells run from and the supervisor over them; the cells' own little composition root. */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { createBufferPressure } from '../core/buffer-pressure.ts'
 import type { Config } from '../core/config.ts'
 import { VelaError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
@@ -29,10 +30,12 @@ export async function createCellPool({ config, log, metrics }: CellPoolDeps): Pr
   const image = await buildCellImage()
   const containment = probeContainment(image)
   const { memoryMb } = config.limits.default
+  const pressure = createBufferPressure()
   const supervisor = createSupervisor(
     {
       spawn: createSpawner({ image, containment, memoryMb }),
       record: recordDir === null ? () => undefined : createRecorders(recordDir, headerOf(image, config), log),
+      onBuffers: (bytes) => pressure.note(bytes),
       onEvent: (event) => reportEvent(event, log, metrics),
     },
     config.cells,

@@ -12,6 +12,7 @@ import { parseFault, parseJson } from './hostile-json.ts'
 import type { CellProcess } from './cell-process.ts'
 import { nowMs } from './clock.ts'
 import { createGathering } from './gathering.ts'
+import { endOf } from './process-end.ts'
 import type { Recorder } from './recorder.ts'
 import type { CellEnd, Resident } from './resident.ts'
 import { createResidentTable } from './resident-table.ts'
@@ -24,6 +25,8 @@ export interface CellOptions {
   readonly process: CellProcess
   readonly recorder?: Recorder | undefined
   readonly onBatchSent: () => void
+  /** Buffers of so many bytes were made for the link. */
+  readonly onBuffers?: ((bytes: number) => void) | undefined
   readonly onBatchDone: (cpuMicros: number) => void
   readonly onEnd: (end: CellEnd, message: string) => void
 }
@@ -70,6 +73,8 @@ export class Cell {
     const reader = createFrameReader(FROM_CELL)
     this.#socket.on('data', (chunk: Buffer) => {
       if (this.#end !== undefined) return
+      // Read, and put together with the rest of its frame.
+      options.onBuffers?.(chunk.length * 2)
       options.recorder?.fromCell(chunk)
       try {
         reader.push(chunk, (frame) => this.#receive(frame))
@@ -209,6 +214,7 @@ export class Cell {
     this.#outstanding = sequence
     this.#outstandingBudgetMs = budgetMs
     const bytes = Buffer.from(writer.take())
+    this.#options.onBuffers?.(bytes.length)
     this.#options.recorder?.toCell(bytes)
     this.#socket.write(bytes)
     this.#options.onBatchSent()
@@ -286,11 +292,6 @@ export class Cell {
     for (const resident of residents) resident.cellLost(end, this.#outstanding)
     this.#options.recorder?.close()
   }
-}
-
-function endOf(words: string, signal: string | null): CellEnd {
-  if (words.includes('is_heap_oom = 1')) return 'exceeded-memory'
-  return signal === 'SIGKILL' ? 'killed' : 'exited'
 }
 
 const EMPTY = new Uint8Array(0)

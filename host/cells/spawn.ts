@@ -80,7 +80,10 @@ export function commandLine(
     // Compiling on another thread would swap in optimised code at moments that the frames do not determine; a guest
     // sees them in the depth of its stack. It would also be CPU time that no turn is charged for.
     '--single-threaded',
-    '--max-semi-space-size=2',
+    '--max-semi-space-size=8',
+    // Many cells serve few requests each: what they run must be compiled after tens of calls, not hundreds.
+    '--invocation-count-for-maglev=60',
+    '--minimum-invocations-after-ic-update=60',
     join(image.dir, 'cell.js'),
     image.dir,
     String(memoryMb),

@@ -23,6 +23,7 @@ export interface SupervisorOptions {
 export interface SupervisorDeps {
   readonly spawn: () => CellProcess
   readonly record: (label: string) => Recorder | undefined
+  readonly onBuffers?: ((bytes: number) => void) | undefined
   readonly onEvent: (event: CellEvent) => void
 }
 
@@ -59,6 +60,7 @@ interface Home {
 }
 
 const START_TIMEOUT_MS = 20_000
+const REFILL_DELAY_MS = 100
 
 export function createSupervisor(deps: SupervisorDeps, options: SupervisorOptions): Supervisor {
   const owners = new Map<string, string>()
@@ -91,6 +93,7 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
     const cell: Cell = new Cell({
       process,
       recorder: deps.record(label),
+      onBuffers: deps.onBuffers,
       onBatchSent: () => watchdog.watch(cell),
       onBatchDone: (cpuMicros) => {
         const home = homeOfCell.get(cell)
@@ -188,8 +191,8 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
       const spare = spares.shift()
       if (spare !== undefined) {
         const cell = assign(home, spare)
-        // After this tick, so that the waiting call goes first.
-        setImmediate(refill)
+        // Starting a process takes a core for long: the call that waits for this one goes first.
+        setTimeout(refill, REFILL_DELAY_MS).unref()
         return cell
       }
       home.starting = startCell(home.owner)

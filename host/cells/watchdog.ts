@@ -38,10 +38,11 @@ interface Watch {
   still: number
 }
 
-const LOOK_MS = 10
+/** On a busy machine batches of many cells wait for long; looking at each more often would cost more than it finds. */
+const LOOK_MS = 20
 /** Room for the engine's own timer to end the turn politely. */
 const GRACE = 1.6
-const GRACE_MS = 60
+const GRACE_MS = 40
 /** A cell that owes an answer and does not run for so long is stopped or blocked. */
 const STUCK_MS = 3_000
 
@@ -93,7 +94,7 @@ export function createWatchdog(options: WatchdogOptions): Watchdog {
     watch.still = stats.cpuMs === watch.lastCpuMs && stats.state !== 'R' ? watch.still + 1 : 0
     watch.lastCpuMs = stats.cpuMs
     if (watch.still * LOOK_MS > STUCK_MS) return end('stuck', 'The cell owes an answer and does not run')
-    if (usedMs > 2 * LOOK_MS) options.onLong?.(cell.pid)
+    if (usedMs > LOOK_MS) options.onLong?.(cell.pid)
   }
 
   const stop = (): void => {

@@ -124,7 +124,7 @@ describe('cells', () => {
     expect(await problemCode(lost)).toBe('VELA_CELL_LOST')
     expect(await body(await get('/a/svc/'))).toBe('served')
     expect(await body(await get('/b/svc/'))).toBe('served')
-    expect(await runtime.metrics()).toMatch(/vela_cell_restarts_total\{reason="exited"\} 1/)
+    expect(await runtime.metrics()).toMatch(/vela_cell_restarts_total\{reason="killed"\} 1/)
   })
 
   test('a deploy whose cell is lost while it starts is tried once more', async () => {
