@@ -12,6 +12,8 @@ export interface Verdict {
 }
 
 const MAX_ATTEMPTS = 1
+/** The machine's fault, not the call's: it may try again beyond that, a few times. */
+const MAX_STARVED_ATTEMPTS = 3
 
 const CODES: Readonly<Record<string, ErrorCode>> = {
   'exceeded-cpu': 'VELA_TURN_EXCEEDED_CPU',
@@ -25,6 +27,7 @@ export function judge(turns: readonly Turn[], batch: number, guilt: boolean, rea
   const fresh = turns.filter(isFresh)
   const suspects = guilt ? (fresh.length > 0 ? fresh : turns) : []
   const proven = suspects.length === 1
+  const attempts = reason === 'starved' ? MAX_STARVED_ATTEMPTS : MAX_ATTEMPTS
   const retry: Call[] = []
   const failed: { call: Call; code: ErrorCode }[] = []
   for (const turn of turns) {
@@ -32,7 +35,7 @@ export function judge(turns: readonly Turn[], batch: number, guilt: boolean, rea
     if (turn.settled) continue
     if (suspects.includes(turn) && (proven || call.attempts > 0 || !isFresh(turn))) {
       failed.push({ call, code: CODES[reason] ?? 'VELA_CELL_LOST' })
-    } else if (isFresh(turn) && call.attempts < MAX_ATTEMPTS) {
+    } else if (isFresh(turn) && call.attempts < attempts) {
       call.attempts++
       retry.push(call)
     } else failed.push({ call, code: 'VELA_CELL_LOST' })

@@ -5,7 +5,7 @@ import type { ProcessStats } from '../../host/cells/process-stats.ts'
 import { createWatchdog, type WatchedCell } from '../../host/cells/watchdog.ts'
 
 const MEGA = 1024 * 1024
-const LOOK_MS = 10
+const LOOK_MS = 20
 
 interface FakeCell extends WatchedCell {
   outstanding: number
