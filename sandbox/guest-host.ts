@@ -4,8 +4,8 @@ import type { FrameWriter } from './protocol/frame-writer.ts'
 import type { GuestHost } from './engine/contract.ts'
 import type { SeedStream } from './seed-stream.ts'
 
-/** What one entry may hand over before its end (bytes); credit keeps an honest kernel far below it. */
-const MAX_OUTPUT_BYTES = 16 * 1024 * 1024
+/** What one entry may hand over before its end (bytes): the first credit of some hundred streams that begin in it. */
+const MAX_OUTPUT_BYTES = 128 * 1024 * 1024
 /** What one entry may log (characters); the host keeps the rate over time. */
 const MAX_LOG_CHARACTERS = 256 * 1024
 const MAX_LINE_CHARACTERS = 16 * 1024

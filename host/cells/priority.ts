@@ -6,6 +6,8 @@
 import { setPriority } from 'node:os'
 
 export interface PriorityKeeper {
+  /** A spare is being started: that may take its time. */
+  starting(pid: number): void
   /** This owner's cell has computed for long. */
   demote(owner: string, pid: number, nowMs: number): void
   /** A cell was given to the owner. */
@@ -17,6 +19,7 @@ export interface PriorityKeeper {
 /** Behind the host, so that parsing and answering never wait for guests. */
 const USUAL = 1
 const LAST = 19
+const STARTING = 15
 const PENALTY_MS = 10_000
 
 export function createPriorityKeeper(
@@ -37,6 +40,10 @@ export function createPriorityKeeper(
     apply(pid, LAST)
   }
   return {
+    starting(pid) {
+      // Who may not raise it again must not lower it: the cell would keep it when it serves.
+      if (process.getuid?.() === 0) apply(pid, STARTING)
+    },
     demote(owner, pid, nowMs) {
       demotedUntil.set(owner, nowMs + PENALTY_MS)
       lower(pid)

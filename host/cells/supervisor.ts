@@ -60,6 +60,7 @@ interface Home {
 }
 
 const START_TIMEOUT_MS = 20_000
+const SPARE = 'spare'
 const REFILL_DELAY_MS = 100
 
 export function createSupervisor(deps: SupervisorDeps, options: SupervisorOptions): Supervisor {
@@ -89,6 +90,7 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
   const startCell = async (label: string): Promise<Cell> => {
     const process = deps.spawn()
     processes.add(process)
+    if (label === SPARE) priorities.starting(process.pid)
     void process.exited.then(() => processes.delete(process))
     const cell: Cell = new Cell({
       process,
@@ -135,7 +137,7 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
   const refill = (): void => {
     while (!closed && failures < 3 && spares.length + startingSpares < options.spares) {
       startingSpares++
-      startCell('spare')
+      startCell(SPARE)
         .then((cell) => {
           if (closed) cell.kill('stopped', 'The host stops')
           else spares.push(cell)

@@ -100,9 +100,9 @@ describe('the watchdog', () => {
     for (const state of ['S', 'D', 'T']) {
       const cell = fakeCell(1)
       watching(cell).watch(cell)
-      for (let at = 0; at < 290; at++) look(cell, 0, { state })
+      for (let at = 0; at < 145; at++) look(cell, 0, { state })
       expect(cell.ended).toBe(undefined)
-      for (let at = 0; at < 30; at++) look(cell, 0, { state })
+      for (let at = 0; at < 15; at++) look(cell, 0, { state })
       expect(cell.ended).toBe('stuck')
     }
   })
