@@ -70,11 +70,10 @@ export class Cell {
       )
     })
     this.ready.catch(() => undefined)
-    const reader = createFrameReader(FROM_CELL)
+    const reader = createFrameReader(FROM_CELL, { inParts: FROM_CELL.bytes, ownedChunks: true })
     this.#socket.on('data', (chunk: Buffer) => {
       if (this.#end !== undefined) return
-      // Read, and put together with the rest of its frame.
-      options.onBuffers?.(chunk.length * 2)
+      options.onBuffers?.(chunk.length)
       options.recorder?.fromCell(chunk)
       try {
         reader.push(chunk, (frame) => this.#receive(frame))
