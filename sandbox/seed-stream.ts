@@ -11,11 +11,11 @@ export interface SeedStream {
 }
 
 export function createSeedStream(): SeedStream {
-  let seed = Buffer.alloc(16)
+  const seed = Buffer.alloc(16)
   let streams = new Map<number, Cipheriv>()
   return {
     reseed(next) {
-      seed = Buffer.from(next)
+      next.copy(seed)
       if (streams.size > 0) streams = new Map()
     },
     bytes(guest, length) {

@@ -56,4 +56,4 @@ export const BODY = {
 export const INLINE_BODY_LIMIT = 65_536
 
 /** A response may run this many bytes ahead of the credit it was given. */
-export const INITIAL_CREDIT = 262_144
+export const INITIAL_CREDIT = 524_288

@@ -82,8 +82,8 @@ export function commandLine(
     '--single-threaded',
     '--max-semi-space-size=8',
     // Many cells serve few requests each: what they run must be compiled after tens of calls, not hundreds.
-    '--invocation-count-for-maglev=60',
-    '--minimum-invocations-after-ic-update=60',
+    '--invocation-count-for-maglev=25',
+    '--minimum-invocations-after-ic-update=25',
     join(image.dir, 'cell.js'),
     image.dir,
     String(memoryMb),

@@ -35,7 +35,7 @@ export interface HttpEnd {
 }
 
 /** Parts are acknowledged to the guest in lots of this size. */
-const GRANT_BYTES = 65_536
+const GRANT_BYTES = 131_072
 /** An honest guest is ahead by its credit and one part, which one entry bounds (sandbox/guest-host.ts). */
 const MAX_BEHIND_BYTES = 32 * 1024 * 1024
 
