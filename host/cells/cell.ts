@@ -11,6 +11,7 @@ import { createFrameWriter, textOf } from '../../sandbox/protocol/frame-writer.t
 import { parseFault, parseJson } from './hostile-json.ts'
 import type { CellProcess } from './cell-process.ts'
 import { nowMs } from './clock.ts'
+import { takeMembers } from './batch-members.ts'
 import { createGathering } from './gathering.ts'
 import { endOf } from './process-end.ts'
 import type { Recorder } from './recorder.ts'
@@ -182,9 +183,7 @@ export class Cell {
     this.#toDrop = []
     for (const number of this.#toLoad) budgetMs += this.#writeLoad(number)
     this.#toLoad.clear()
-    const dirty = [...this.#dirty]
-    this.#dirty.clear()
-    for (const number of dirty) {
+    for (const number of takeMembers(this.#dirty, (number) => this.#residents.get(number))) {
       if (writer.length > MAX_BATCH_BYTES) {
         this.#dirty.add(number)
         continue
@@ -207,7 +206,8 @@ export class Cell {
     if (writer.length === BATCH_FRAME_BYTES) {
       writer.rewind(0)
       this.#sequence--
-      return
+      // One that was to go alone had nothing to say after all; the others must not wait for it.
+      return this.#schedule()
     }
     writer.patchB(0, writer.length - BATCH_FRAME_BYTES)
     this.#outstanding = sequence

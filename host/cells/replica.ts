@@ -75,6 +75,9 @@ export class Replica implements Resident {
   get turnCount(): number {
     return this.#turns.size
   }
+  get solitary(): boolean {
+    return this.accepting && (this.#deps.queue.peek()?.attempts ?? 0) > 0
+  }
   get gone(): boolean {
     return this.#gone
   }

@@ -5,6 +5,8 @@
 import type { Fault } from '../../sandbox/protocol/frame.ts'
 
 export interface Resident {
+  /** Its next call was in a batch that was killed, and must be tried by itself. */
+  readonly solitary: boolean
   readonly payload: LoadPayload
   /** What it has to say in batch `sequence`, or undefined. `budgetMs` 0 leaves the engine's timer off. */
   takeEntry(sequence: number): { readonly text: string; readonly budgetMs: number } | undefined
