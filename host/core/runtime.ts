@@ -8,7 +8,7 @@ import { createAdminServer } from '../admin/server.ts'
 import { createGateway, type Gateway } from '../http/gateway.ts'
 import type { Middleware } from '../http/middleware.ts'
 import { openRegistry } from '../registry/registry.ts'
-import type { Bundle, Deployment, JsonValue, Registry, ServiceRecord } from '../registry/types.ts'
+import type { Deployment, JsonValue, Registry, ServiceRecord } from '../registry/types.ts'
 import { createServices, type Services } from '../services/services.ts'
 import { createCellPool, type CellPool } from '../cells/cell-pool.ts'
 import { parseConfig, type Config, type ConfigInput } from './config.ts'
@@ -174,10 +174,6 @@ export class Runtime implements Control {
 
   async versions(tenant: string, service: string): Promise<Deployment[]> {
     return await this.#parts.registry.listVersions(tenant, service)
-  }
-
-  async bundle(tenant: string, service: string, version: string): Promise<Bundle | undefined> {
-    return await this.#parts.registry.getBundle(tenant, service, version)
   }
 
   putSecret(tenant: string, service: string, key: string, value: string): Promise<void> {

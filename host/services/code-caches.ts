@@ -1,7 +1,7 @@
 /**
  * V8's code caches of bundles, made by cells that run nothing (host/cells/supervisor.ts). V8 trusts a cache like
  * native code and checks little more than the source's length, so a cache is found only by the whole hash of its source,
- * and none is ever taken from outside. In memory, bounded; a restart makes them anew when they are needed.
+ * and none is ever taken from outside. In memory, bounded, and made by a deploy: after a restart bundles compile from source.
  */
 import { createHash } from 'node:crypto'
 
