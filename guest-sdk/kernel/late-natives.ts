@@ -20,6 +20,8 @@ export function createLateNatives(): LateNatives {
       encodeUtf8: (text) => bound?.encodeUtf8(text) ?? '',
       randomBytes: (length) => bound?.randomBytes(length) ?? '',
       part: (name) => bound?.part(name),
+      crypto: (operation, parameters, ...bytes) => bound?.crypto(operation, parameters, ...bytes),
+      compression: (operation, handle, bytes) => bound?.compression(operation, handle, bytes),
       flush: (text) => bound?.flush(text),
       emit: (id, bytes) => bound?.emit(id, bytes),
       log: (level, requestId, text) => bound?.log(level, requestId, text) ?? false,

@@ -23,6 +23,13 @@ export interface Native {
   flush(text: string): void
   /** A part of the response body of exchange `id`, copied at once. */
   emit(id: number, bytes: Uint8Array): void
+  /**
+   * A cryptographic operation on byte strings (guest-sdk/web/parts/subtle.ts and sandbox/engine/native-crypto.ts agree on
+   * the names and parameters). Its randomness is drawn like `randomBytes`, so that a replay computes the same.
+   */
+  crypto(operation: string, parameters: string, ...bytes: string[]): string | undefined
+  /** Feeds a compressor or decompressor (sandbox/engine/native-compression.ts); handles are small numbers. */
+  compression(operation: string, handle: number, bytes: string): string | number | undefined
   /** A line of the guest's log. Kept even when the entry is killed; false when the entry has said enough. */
   log(level: number, requestId: string, text: string): boolean
 }

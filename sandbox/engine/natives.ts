@@ -3,6 +3,23 @@
  * only primitives and copied bytes, and are total: an error here would carry the cell's paths into the guest.
  */
 import type { GuestHost } from './contract.ts'
+import { createCompressionNative } from './native-compression.ts'
+import { createCryptoNative } from './native-crypto.ts'
+
+/** All of them, in the order in which an engine hands them to the kernel. */
+export const NATIVE_NAMES: readonly string[] = [
+  'parseUrl',
+  'updateUrl',
+  'decodeUtf8',
+  'encodeUtf8',
+  'randomBytes',
+  'part',
+  'crypto',
+  'compression',
+  'flush',
+  'emit',
+  'log',
+]
 
 const MAX_RANDOM_BYTES = 65_536
 const MAX_URL_LENGTH = 1_048_576
@@ -21,7 +38,7 @@ const SETTERS: ReadonlySet<string> = new Set([
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const fatalDecoder = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true })
 
-export type NativeFunction = (...args: unknown[]) => string | boolean | undefined
+export type NativeFunction = (...args: unknown[]) => string | number | boolean | undefined
 
 export function createNatives(
   host: GuestHost,
@@ -50,6 +67,8 @@ export function createNatives(
       return host.randomBytes(count).toString('latin1')
     }),
     part: total((name) => (Object.hasOwn(parts, String(name)) ? parts[String(name)] : undefined)),
+    crypto: total(createCryptoNative(host)),
+    compression: total(createCompressionNative()),
     flush: total((text) => {
       host.flush(String(text))
       return undefined

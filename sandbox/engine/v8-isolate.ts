@@ -5,7 +5,7 @@
  */
 import type ivm from 'isolated-vm'
 import type { GuestHost } from './contract.ts'
-import { createNatives } from './natives.ts'
+import { createNatives, NATIVE_NAMES } from './natives.ts'
 
 export type Ivm = typeof ivm
 
@@ -29,17 +29,6 @@ const KERNEL_FILE = 'vela:kernel'
 /** Where the snapshot keeps the bridge; taken off before guest code runs. */
 const BRIDGE = '__vela_bridge__'
 export const SERVICE_FILE = 'service.js'
-const NATIVES = [
-  'parseUrl',
-  'updateUrl',
-  'decodeUtf8',
-  'encodeUtf8',
-  'randomBytes',
-  'part',
-  'flush',
-  'emit',
-  'log',
-]
 
 export function bootIsolate(ivm: Ivm, kernel: KernelImage, memoryMb: number): BootedIsolate {
   // No onCatastrophicError: with a handler isolated-vm waits for the event loop to call it, and a cell has none; without
@@ -59,7 +48,10 @@ export function bootIsolate(ivm: Ivm, kernel: KernelImage, memoryMb: number): Bo
   const bridge = context.global.getSync(BRIDGE, { reference: true }) as unknown as BootedIsolate['bridge']
   context.global.deleteSync(BRIDGE)
   const bind = bridge.getSync('bind', { reference: true }) as unknown as ivm.Reference<() => void>
-  bind.applySync(undefined, NATIVES.map((name) => new ivm.Callback(natives[name] as () => unknown)) as [])
+  bind.applySync(
+    undefined,
+    NATIVE_NAMES.map((name) => new ivm.Callback(natives[name] as () => unknown)) as [],
+  )
   return Object.assign(occupant, { isolate, context, bridge, memoryMb })
 }
 
@@ -69,7 +61,7 @@ export function bootIsolate(ivm: Ivm, kernel: KernelImage, memoryMb: number): Bo
  * host makes one, in a cell that runs no guest.
  */
 export function createKernelSnapshot(ivm: Ivm, core: string): Uint8Array {
-  const list = NATIVES.join(',')
+  const list = NATIVE_NAMES.join(',')
   const boot = `globalThis.${BRIDGE}=(kernel=>{const k=kernel.boot(globalThis),sdk=k.sdk.exports;return{...k.bridge,bind:(${list})=>k.bind({${list}}),warmUp:kernel.warmUp,sdk,sdkNames:Object.keys(sdk).join()}})(${core})`
   const snapshot = ivm.Isolate.createSnapshot([{ code: boot, filename: KERNEL_FILE }], WARM_UP)
   return new Uint8Array(snapshot.copy())

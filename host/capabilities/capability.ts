@@ -1,0 +1,95 @@
+/**
+ * What a power is to the broker. Each kind (fetch, kv, services …) is a folder or file beside this one that knows how to
+ * read what a manifest asks, how a policy narrows it, and how to carry out a guest's calls. The broker
+ * (broker.ts) numbers the grants of a deployment, checks each call and settles it exactly once.
+ */
+import type { JsonValue } from '../registry/types.ts'
+
+/** A kind of capability. `Options` is what one binding of it may be asked with, after parsing. */
+export interface CapabilityKind<Options = unknown> {
+  /** The key in a manifest's `capabilities`, such as `kv`. */
+  readonly kind: string
+  /**
+   * Bindings that a manifest asks for, from the JSON under its key. Throws AskProblem for what it does not understand.
+   * `{}` and `true` stand for one binding under the kind's own name.
+   */
+  parse(asked: JsonValue): readonly Binding<Options>[]
+  /** Options narrowed to what the policy's JSON under the kind's key allows, or why it is not granted. */
+  narrow(options: Options, policy: JsonValue, place: Place): Options | Refusal
+  /** One line for people: what a deployment with it can reach. */
+  describe(options: Options): string
+  /** Starts serving one granted binding of one deployment. */
+  open(options: Options, place: Place): Capability
+}
+
+export interface Binding<Options = unknown> {
+  /** The name in `env`. */
+  readonly name: string
+  readonly options: Options
+  /** Handed to the guest's half of the capability; no secrets. */
+  readonly guest?: JsonValue
+}
+
+export interface Refusal {
+  readonly refused: string
+}
+
+/** What is wrong with what was asked, and where: `path` below the kind's key. */
+export class AskProblem extends Error {
+  readonly path: readonly (string | number)[]
+  constructor(path: readonly (string | number)[], message: string) {
+    super(message)
+    this.path = path
+  }
+}
+
+/** Whose grant it is. */
+export interface Place {
+  readonly tenant: string
+  readonly service: string
+  readonly version: string
+}
+
+/** A granted binding in operation. */
+export interface Capability {
+  /**
+   * Carries out one call of the guest. What it throws reaches the guest: a VelaError with its code and message, a
+   * GuestFacingError as it is, anything else as VELA_CAPABILITY_FAILED without a word about the host.
+   */
+  call(call: CapabilityCall): CapabilityResult | Promise<CapabilityResult>
+  /** The deployment ended or the grant was revoked. Calls in flight were aborted by their signals. */
+  close(): void
+}
+
+/** Everything in it comes from a guest and is hostile; the broker has bounded its size. */
+export interface CapabilityCall {
+  readonly method: string
+  readonly args: readonly JsonValue[]
+  /** Bytes that came with the call: whole, or under credit as they are pulled. */
+  readonly body: Buffer | AsyncIterable<Buffer> | undefined
+  /** The request on whose behalf the guest acts, if that is known; else `''`. */
+  readonly requestId: string
+  /** When the answer is of no use any more (performance.now() milliseconds). */
+  readonly deadlineMs: number
+  /** How many services deep this chain of calls is; 0 for a call made while serving a client. */
+  readonly depth: number
+  /** Aborts when the guest no longer wants the answer, its turn is over, or its isolate is gone. Made when first read. */
+  readonly signal: AbortSignal
+}
+
+export interface CapabilityResult {
+  /** JSON; undefined stays undefined. */
+  readonly value?: JsonValue | undefined
+  /** Bytes that follow: whole, or pulled as the guest reads. Closed (`return`) when it wants no more. */
+  readonly body?: Uint8Array | AsyncIterable<Uint8Array> | undefined
+}
+
+/** An error that a guest may see as it is: name, message and code, and nothing else of it. */
+export class GuestFacingError extends Error {
+  readonly code: string | undefined
+  constructor(name: string, message: string, code?: string) {
+    super(message)
+    this.name = name
+    this.code = code
+  }
+}
