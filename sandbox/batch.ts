@@ -6,13 +6,14 @@
 import { FROM_CELL, MAX_PAYLOAD_BYTES, TO_CELL, type Fault, type Frame } from './protocol/frame.ts'
 import type { FrameWriter } from './protocol/frame-writer.ts'
 import { ProtocolViolation } from './protocol/frame-reader.ts'
-import type { EnterResult, Engine, Guest } from './engine/contract.ts'
+import type { EngineName, Engines, EnterResult, Guest } from './engine/contract.ts'
 import { createGuestHost, type CellGuestHost } from './guest-host.ts'
 import type { SeedStream } from './seed-stream.ts'
 
 export interface LoadFrameConfig {
   /** Handed to the kernel as it is. */
   readonly guest: unknown
+  readonly engine: EngineName
   readonly memoryMb: number
   readonly startupMs: number
 }
@@ -31,14 +32,16 @@ interface Resident {
 }
 
 export interface BatchDeps {
-  readonly engine: Engine
+  readonly engines: Engines
   readonly writer: FrameWriter
   readonly seeds: SeedStream
   readonly cpuMicros: () => number
 }
 
-export function createBatchRunner({ engine, writer, seeds, cpuMicros }: BatchDeps): BatchRunner {
+export function createBatchRunner({ engines, writer, seeds, cpuMicros }: BatchDeps): BatchRunner {
   const residents = new Map<number, Resident>()
+  /** Who loads again is likely to load the same kind. */
+  let lastEngine: EngineName = 'v8'
   let sequence = 0
   let nowMs = 0
   /** CPU time at the last look: asking the system costs a microsecond, so each look ends one span and begins the next. */
@@ -67,7 +70,8 @@ export function createBatchRunner({ engine, writer, seeds, cpuMicros }: BatchDep
     const config = JSON.parse(payload.toString('utf8', 0, frame.a)) as LoadFrameConfig
     const cache = payload.subarray(frame.a + frame.b)
     const host = createGuestHost(number, writer, seeds)
-    const result = engine.load({
+    lastEngine = config.engine === 'quickjs' ? 'quickjs' : 'v8'
+    const result = engines[lastEngine].load({
       config: JSON.stringify(config.guest),
       source: payload.toString('utf8', frame.a, frame.a + frame.b),
       codeCache: cache.length === 0 ? undefined : cache,
@@ -79,17 +83,17 @@ export function createBatchRunner({ engine, writer, seeds, cpuMicros }: BatchDep
     if ('fault' in result) return fault(number, result.fault)
     const resident = { guest: result.guest, host, described: false }
     residents.set(number, resident)
-    announce(number, resident)
+    announce(number, resident, true)
     // Its top-level await goes on: an empty entry tells the host which timers it waits for.
     if (!resident.described) enterGuest(number, '[]\n', 0)
   }
 
-  /** LOADED goes out once top-level await is done; nothing may enter the guest before the host has seen it. */
-  const announce = (number: number, resident: Resident): void => {
+  /** LOADED goes out once top-level await is done; before that the guest cannot be called. */
+  const announce = (number: number, resident: Resident, atOnce: boolean): void => {
     const description = resident.guest.describe()
     if (description === undefined) return
     resident.described = true
-    writer.text(FROM_CELL.loaded, number, 0, 0, description)
+    writer.text(FROM_CELL.loaded, number, atOnce ? 1 : 0, 0, description)
   }
 
   const enter = (frame: Frame): void => enterGuest(frame.guest, frame.payload.toString('latin1'), frame.a)
@@ -124,14 +128,15 @@ export function createBatchRunner({ engine, writer, seeds, cpuMicros }: BatchDep
       resident.guest.dispose()
       return fault(number, { reason: 'start-threw', ...unhandled })
     }
-    if (!resident.described) announce(number, resident)
+    if (!resident.described) announce(number, resident, false)
     if (unhandled !== undefined)
       writer.text(FROM_CELL.log, number, 3, 0, '\n\u0000' + JSON.stringify(unhandled))
   }
 
   const compile = (frame: Frame): void => {
     const source = frame.payload.toString('utf8')
-    const cache = engine.compile(source, frame.a === 1 ? 'kernel' : 'service')
+    const engine = frame.a === COMPILE_QUICKJS ? engines.quickjs : engines.v8
+    const cache = engine.compile(source, frame.a === 0 ? 'service' : 'kernel')
     writer.bytes(FROM_CELL.cache, 0, 0, 0, cache ?? new Uint8Array(0))
   }
 
@@ -155,7 +160,7 @@ export function createBatchRunner({ engine, writer, seeds, cpuMicros }: BatchDep
           residents.delete(frame.guest)
           break
         case TO_CELL.warm:
-          engine.warm()
+          engines[lastEngine].warm()
           break
         default:
           compile(frame)
@@ -169,6 +174,8 @@ export function createBatchRunner({ engine, writer, seeds, cpuMicros }: BatchDep
 }
 
 const EMPTY = new Uint8Array(0)
+/** `a` of a COMPILE frame; 0 is a service for V8, 1 its kernel. */
+const COMPILE_QUICKJS = 2
 
 /** A frame must hold it; a character is at most three bytes, so most texts need not be measured. */
 const isTooLong = (text: string | undefined): boolean =>

@@ -8,7 +8,9 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { createBatchRunner } from './batch.ts'
+import { createQuickjsEngine, type QuickjsFiles } from './engine/quickjs.ts'
 import { createV8Engine } from './engine/v8.ts'
+import { WASM_FILE } from './engine/quickjs-abi.ts'
 import { codeCacheOf, type Ivm, type KernelImage } from './engine/v8-isolate.ts'
 import { BATCH_FRAME_BYTES } from './protocol/batch-frame.ts'
 import { FROM_CELL, HEADER_BYTES, PROTOCOL_VERSION, TO_CELL } from './protocol/frame.ts'
@@ -25,16 +27,19 @@ export function runCell(imageDir: string, defaultMemoryMb: number): void {
   const link = createSyncLink(LINK_DESCRIPTOR)
   const { ivm } = createRequire(join(imageDir, 'cell.js'))(join(imageDir, 'isolated_vm.node')) as { ivm: Ivm }
   const kernel = readImage(ivm, imageDir)
-  const engine = createV8Engine({ ivm, kernel, defaultMemoryMb })
+  const engines = {
+    v8: createV8Engine({ ivm, kernel, defaultMemoryMb }),
+    quickjs: createQuickjsEngine({ readFiles: () => readQuickjs(imageDir), defaultMemoryMb }),
+  }
   const cpuMicros = (): number => {
     const { user, system } = process.cpuUsage()
     return user + system
   }
-  const runner = createBatchRunner({ engine, writer, seeds: createSeedStream(), cpuMicros })
+  const runner = createBatchRunner({ engines, writer, seeds: createSeedStream(), cpuMicros })
   const reader = createFrameReader(TO_CELL)
   let owed = 0
 
-  if (kernel !== undefined) engine.warm()
+  if (kernel !== undefined) engines.v8.warm()
   writer.bytes(FROM_CELL.hello, 0, PROTOCOL_VERSION, 0, new Uint8Array(0))
   for (;;) {
     if (owed === 0 && writer.length > 0) link.write(writer.take())
@@ -53,8 +58,20 @@ export function runCell(imageDir: string, defaultMemoryMb: number): void {
 function readImage(ivm: Ivm, imageDir: string): KernelImage | undefined {
   const snapshot = readFileSync(join(imageDir, 'kernel.snapshot'))
   if (snapshot.length === 0) return undefined
-  const parts = JSON.parse(readFileSync(join(imageDir, 'parts.json'), 'utf8')) as KernelImage['parts']
-  return { parts, snapshot: codeCacheOf(ivm, snapshot) }
+  return { parts: readParts(imageDir), snapshot: codeCacheOf(ivm, snapshot) }
 }
+
+/** Read when a guest first asks for it: by then the host has made the image. */
+function readQuickjs(imageDir: string): QuickjsFiles {
+  const image = readFileSync(join(imageDir, 'quickjs.image'))
+  return {
+    wasm: readFileSync(join(imageDir, WASM_FILE)),
+    image: image.length === 0 ? undefined : image,
+    parts: readParts(imageDir),
+  }
+}
+
+const readParts = (imageDir: string): KernelImage['parts'] =>
+  JSON.parse(readFileSync(join(imageDir, 'parts.json'), 'utf8')) as KernelImage['parts']
 
 runCell(process.argv[2] as string, Number(process.argv[3]))

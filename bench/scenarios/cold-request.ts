@@ -1,5 +1,5 @@
 /**
- * The first request to a service whose isolate is not loaded, over a warm connection, one after the other. With one
+ * The first request to a service whose isolate is not loaded, over a warm connection, one after the other with a pause. With one
  * tenant its cell runs already. With a tenant each, Vela also has to hand a spare cell over; those come at a pace
  * that lets it make new spares, since a stream of new tenants faster than processes start measures starting them.
  */
@@ -16,6 +16,8 @@ import { createClient } from '../load/client.ts'
 import { median, percentile } from '../stats.ts'
 import { verifyHello } from './verify.ts'
 
+/** Cold requests come now and then: whoever prepares for the next one may do it between two of them. */
+const PAUSE_MS = 25
 const PAUSE_FOR_SPARE_MS = 250
 
 function coldScenario(
@@ -61,6 +63,6 @@ async function round(running: Running, cold: readonly Guest[], pauseMs: number):
 }
 
 export const coldRequest: readonly Scenario[] = [
-  coldScenario('cold-request', 'first request to a service, tenant active', services, 0),
+  coldScenario('cold-request', 'first request to a service, tenant active', services, PAUSE_MS),
   coldScenario('cold-tenant', 'first request to a tenant', tenants, PAUSE_FOR_SPARE_MS),
 ]

@@ -3,15 +3,18 @@
  * and keeps the bridge it returns; guest code reaches the globals it installs, never the bridge.
  */
 import { installWeb } from '../web/install.ts'
+import { createCalls } from './calls.ts'
+import { createCapabilities } from './capabilities.ts'
 import { installConsole, LEVEL } from './console.ts'
 import { installDeterminism, removeEscapes, type Clock } from './determinism.ts'
 import { readExports, type GuestExports } from './exports.ts'
 import { createLateNatives } from './late-natives.ts'
-import { FROM_GUEST, TO_GUEST } from './messages.ts'
+import { FIRST_CALL_ID, FROM_GUEST, TO_GUEST } from './messages.ts'
 import type { Bridge, GuestConfig, Native } from './native.ts'
 import { createOutbox } from './outbox.ts'
 import { ReflectApply, defineProperty, freeze, indexOf, parse, slice } from './primordials.ts'
 import { createSdk, type Sdk } from './sdk.ts'
+import { createTasks } from './tasks.ts'
 import { describeThrown } from './thrown.ts'
 import { createTimers } from './timers.ts'
 import { createTurns } from './turns.ts'
@@ -25,6 +28,7 @@ export interface Kernel {
   readonly sdk: Sdk
 }
 
+export { describeThrown } from './thrown.ts'
 export { warmUp } from './warm-up.ts'
 
 /** May run inside a snapshot: touches no native function, and what it keeps is the state of a fresh guest. */
@@ -35,33 +39,53 @@ export function boot(target: typeof globalThis): Kernel {
   const seedRandom = installDeterminism(target, clock)
   let exports: GuestExports | undefined
   let config: GuestConfig | undefined
-  let env: object = freeze({})
 
   const reportError = (thrown: unknown, requestId?: string): void => {
     const label = requestId ?? turns.currentRequestId()
     native.log(LEVEL.error, label, '\u0000' + describeThrown(thrown))
   }
-  const timers = createTimers(clock, (thrown) => reportError(thrown))
+  const timers = createTimers(clock, (thrown) => web.reportException(thrown))
+  const tasks = createTasks((thrown) => web.reportException(thrown))
   installTimers(target, timers)
   const web: WebHooks = installWeb(target, {
     native,
     now: () => clock.nowMs,
     setTimeout: (callback, delayMs) => timers.set(callback, delayMs, [], false),
     clearTimeout: (id) => timers.clear(id),
+    queueTask: tasks.add,
     loadPart: (name) => evaluatePart(native, name),
     reportError: (error) => reportError(error),
+    fetch: (input, init) => capabilities.fetch(input, init),
+  })
+  const createError = (name: string, message: string, code: string | undefined): object => {
+    const error = web.createError(name, message)
+    if (code !== undefined)
+      defineProperty(error, 'code', { value: code, configurable: true, enumerable: true })
+    return error
+  }
+  const calls = createCalls({ outbox, native, createError })
+  const capabilities = createCapabilities({
+    web,
+    createError,
+    calls,
+    loadPart: (name) => evaluatePart(native, name),
+    currentTurn: () => turns.currentTurn(),
   })
   const turns = createTurns({
     native,
     outbox,
     web,
     exports: () => exports as GuestExports,
-    env: () => env,
+    env: capabilities.envOf,
     limitBytes: () => config?.responseBodyBytes ?? 0,
+    messageBytes: () => config?.socketMessageBytes ?? 0,
     onError: reportError,
+    endCalls: calls.endTurn,
   })
   installConsole(target, native, clock, turns.currentRequestId)
   const sdk = createSdk()
+
+  const isDue = (): boolean => tasks.isDue() || timers.isDue()
 
   const bridge: Bridge = {
     configure(json) {
@@ -69,8 +93,7 @@ export function boot(target: typeof globalThis): Kernel {
       clock.nowMs = config.nowMs
       timers.limit = config.timers
       seedRandom(config.seed)
-      env = freezeDeep({ ...config.env })
-      sdk.bind(env)
+      sdk.bind(capabilities.configure(freezeDeep({ ...config.env }), config.capabilities))
     },
     register(namespace) {
       exports = readExports(namespace as Record<string, unknown>)
@@ -78,6 +101,7 @@ export function boot(target: typeof globalThis): Kernel {
     describe: () => exports?.description,
     deliver(nowMs, text) {
       clock.nowMs = nowMs
+      tasks.open()
       const end = indexOf(text, '\n')
       const messages = parse(slice(text, 0, end)) as unknown[][]
       let at = end + 1
@@ -94,20 +118,42 @@ export function boot(target: typeof globalThis): Kernel {
             turns.invoke(message, take)
             break
           case TO_GUEST.data:
-            turns.data(id, take(message[2] as number), message[3] as number)
+            ;(id < FIRST_CALL_ID ? turns : calls).data(id, take(message[2] as number), message[3] as number)
             break
           case TO_GUEST.credit:
-            turns.credit(id, message[2] as number)
+            ;(id < FIRST_CALL_ID ? turns : calls).credit(id, message[2] as number)
+            break
+          case TO_GUEST.result: {
+            const json = take(message[2] as number)
+            calls.result(id, json, message[3] as number, take(message[4] as number))
+            break
+          }
+          case TO_GUEST.failed:
+            calls.failed(id, take(message[2] as number))
+            break
+          case TO_GUEST.message:
+            // Taken whether the socket is there or not: the bodies of others follow.
+            turns.message(id, message[2] as number, take(message[3] as number))
+            break
+          case TO_GUEST.closed:
+            turns.closed(id, message[2] as number, message[3] as number, take(message[4] as number))
             break
           default:
             turns.cancel(id, message[2] as string)
         }
       }
-      return timers.isDue()
+      return isDue()
     },
-    fire: () => timers.fireNext(),
+    fire() {
+      if (tasks.isDue()) tasks.runNext()
+      else timers.fireNext()
+      return isDue()
+    },
+    rejected: (description, value) => web.reportRejection(description, value),
     collect() {
-      const dueMs = timers.takeChange()
+      // Microtasks that ran since the last answer may have queued some.
+      if (tasks.isDue()) return true
+      const dueMs = timers.takeChange(tasks.isWaiting() ? clock.nowMs : undefined)
       if (dueMs !== undefined) outbox.add(`[${FROM_GUEST.timer},${dueMs}]`, '')
       return outbox.drain()
     },
@@ -124,12 +170,12 @@ export function boot(target: typeof globalThis): Kernel {
 
 function installTimers(target: object, timers: ReturnType<typeof createTimers>): void {
   const functions = {
-    setTimeout: (callback: unknown, delayMs?: unknown, ...args: unknown[]) =>
+    setTimeout: (callback: unknown, delayMs: unknown = undefined, ...args: unknown[]) =>
       timers.set(callback, delayMs, args, false),
-    setInterval: (callback: unknown, delayMs?: unknown, ...args: unknown[]) =>
+    setInterval: (callback: unknown, delayMs: unknown = undefined, ...args: unknown[]) =>
       timers.set(callback, delayMs, args, true),
-    clearTimeout: (id?: unknown) => timers.clear(id),
-    clearInterval: (id?: unknown) => timers.clear(id),
+    clearTimeout: (id: unknown = undefined) => timers.clear(id),
+    clearInterval: (id: unknown = undefined) => timers.clear(id),
   }
   for (const [name, value] of Object.entries(functions)) {
     defineProperty(target, name, { value, writable: true, configurable: true, enumerable: false })

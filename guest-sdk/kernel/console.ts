@@ -1,6 +1,6 @@
 /** `console`: each call becomes a line of the service's log, with a level and the request it was said in. */
 import type { Native } from './native.ts'
-import { defineProperty } from './primordials.ts'
+import { defineProperty, ReflectApply } from './primordials.ts'
 import { format, inspect } from './inspect.ts'
 import type { Clock } from './determinism.ts'
 
@@ -31,10 +31,10 @@ export function installConsole(target: object, native: Native, clock: Clock, req
     warn: at(LEVEL.warn),
     error: at(LEVEL.error),
     trace: (...values) => say(LEVEL.debug, [...values, '\n' + (new Error('trace').stack ?? '')]),
-    dir: (value) => say(LEVEL.info, [inspect(value)]),
+    dir: (value = undefined) => say(LEVEL.info, [inspect(value)]),
     dirxml: log,
     table: log,
-    assert: (condition, ...values) => {
+    assert: (condition = false, ...values) => {
       if (!condition) say(LEVEL.error, ['Assertion failed:', ...values])
     },
     count: (label = 'default') => {
@@ -63,10 +63,17 @@ export function installConsole(target: object, native: Native, clock: Clock, req
     },
     clear: () => undefined,
   }
-  const console = {}
+  // A Web IDL namespace with the prototype that the Console Standard gives it.
+  const console = Object.create({}) as object
+  defineProperty(console, Symbol.toStringTag, { value: 'console', configurable: true })
   for (const name of Object.keys(methods)) {
+    // One function may serve under several names, and each has its own.
+    const serve = methods[name] as (...values: unknown[]) => void
+    // Not by spread: a guest may have patched the iterator of arrays.
+    const method = (...values: unknown[]): void => void ReflectApply(serve, undefined, values)
+    defineProperty(method, 'name', { value: name, configurable: true })
     defineProperty(console, name, {
-      value: methods[name],
+      value: method,
       writable: true,
       configurable: true,
       enumerable: true,

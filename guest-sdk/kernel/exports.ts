@@ -10,6 +10,7 @@ export interface GuestExports {
   /** JSON of GuestDescription. Put together here: the host takes it for well-formed, whatever the guest patched. */
   readonly description: string
   readonly fetch: ((request: object, env: object, ctx: object) => unknown) | undefined
+  readonly scheduled: ((controller: object, env: object, ctx: object) => unknown) | undefined
   readonly start: ((env: object) => unknown) | undefined
   readonly stop: ((reason: string) => unknown) | undefined
   /** The method of that name, bound to what it belongs to. */
@@ -43,6 +44,7 @@ export function readExports(namespace: Record<string, unknown>): GuestExports {
     mainClass === undefined ? main : ReflectConstruct(mainClass, [ctx, env])
 
   const fetch = entry('fetch')
+  const scheduled = entry('scheduled')
   const start = entry('start')
   const stop = entry('stop')
   const classes = new Map<string, Callable>()
@@ -67,13 +69,19 @@ export function readExports(namespace: Record<string, unknown>): GuestExports {
     }
   }
   return {
-    description: `{"fetch":${fetch !== undefined},"start":${start !== undefined},"stop":${stop !== undefined},"methods":[${listNames(methods)}]}`,
+    description: `{"fetch":${fetch !== undefined},"scheduled":${scheduled !== undefined},"start":${start !== undefined},"stop":${stop !== undefined},"methods":[${listNames(methods)}]}`,
     fetch:
       fetch === undefined
         ? undefined
         : mainClass === undefined
           ? (request, env, ctx) => ReflectApply(fetch, main, [request, env, ctx])
           : (request, env, ctx) => ReflectApply(fetch, self(env, ctx), [request]),
+    scheduled:
+      scheduled &&
+      ((controller, env, ctx) =>
+        mainClass === undefined
+          ? ReflectApply(scheduled, main, [controller, env, ctx])
+          : ReflectApply(scheduled, self(env, ctx), [controller])),
     start: start && ((env) => ReflectApply(start, main, [env])),
     stop: stop && ((reason) => ReflectApply(stop, main, [reason])),
     method: (name, env, ctx) => methods.get(name)?.(env, ctx),

@@ -1,5 +1,5 @@
 /**
- * The body of a request that did not come whole: parts arrive as messages, and only under the credit that the
+ * A body that did not come whole, of a request or with the answer of a capability: parts arrive as messages, and only under the credit that the
  * guest's own reading grants, so what waits here is bounded by one window.
  */
 import { FROM_GUEST } from './messages.ts'
@@ -13,20 +13,45 @@ export interface Inbound {
   cancel(reason: unknown): void
   /** A part came; `last`: 0 more follows, 1 complete, 2 broke off. */
   push(part: string, last: number): void
+  /** Breaks it off from this side: reading rejects with `reason`. */
+  fail(reason: unknown): void
 }
 
-export function createInbound(id: number, outbox: Outbox): Inbound {
+/** `onOver`: no more parts will come, or none are wanted. */
+export function createInbound(id: number, outbox: Outbox, onOver: () => void = () => undefined): Inbound {
   let queue: Uint8Array[] = []
   let state: 'open' | 'complete' | 'broken' | 'canceled' = 'open'
   let credit = 0
   let waiting: { resolve(part: Uint8Array | undefined): void; reject(reason: unknown): void } | undefined
-  const brokenOff = (): Error => new TypeError('The request body broke off: the client went away')
+  let failure: { reason: unknown } | undefined
+  const brokenOff = (): unknown =>
+    failure === undefined ? new TypeError('The body broke off: the other side went away') : failure.reason
 
   const grant = (): void => {
     if (state !== 'open' || credit > WINDOW_BYTES / 2) return
     const bytes = WINDOW_BYTES - credit
     credit += bytes
     outbox.add(`[${FROM_GUEST.credit},${id},${bytes}]`, '')
+  }
+
+  const push = (part: string, last: number): void => {
+    if (state !== 'open') return
+    credit -= part.length
+    if (part !== '') queue[queue.length] = bytesOf(part)
+    if (last === 1) state = 'complete'
+    else if (last === 2) state = 'broken'
+    if (last !== 0) onOver()
+    const reader = waiting
+    if (reader === undefined) return
+    const next = queue[0]
+    if (next !== undefined) {
+      queue = queue.slice(1)
+      grant()
+      reader.resolve(next)
+    } else if (state === 'complete') reader.resolve(undefined)
+    else if (state === 'broken') reader.reject(brokenOff())
+    else return
+    waiting = undefined
   }
 
   return {
@@ -50,25 +75,13 @@ export function createInbound(id: number, outbox: Outbox): Inbound {
       state = 'canceled'
       queue = []
       outbox.add(`[${FROM_GUEST.credit},${id},0]`, '')
+      onOver()
     },
-    push(part, last) {
-      if (state !== 'open') return
-      credit -= part.length
-      if (part !== '') queue[queue.length] = bytesOf(part)
-      if (last === 1) state = 'complete'
-      else if (last === 2) state = 'broken'
-      const reader = waiting
-      if (reader === undefined) return
-      const next = queue[0]
-      if (next !== undefined) {
-        queue = queue.slice(1)
-        grant()
-        reader.resolve(next)
-      } else if (state === 'complete') reader.resolve(undefined)
-      else if (state === 'broken') reader.reject(brokenOff())
-      else return
-      waiting = undefined
+    fail(reason) {
+      failure = { reason }
+      push('', 2)
     },
+    push,
   }
 }
 

@@ -18,9 +18,12 @@ export function createLateNatives(): LateNatives {
       updateUrl: (href, property, value) => bound?.updateUrl(href, property, value),
       decodeUtf8: (bytes, fatal) => bound?.decodeUtf8(bytes, fatal),
       encodeUtf8: (text) => bound?.encodeUtf8(text) ?? '',
+      decodeLegacy: (label, bytes, fatal) => bound?.decodeLegacy(label, bytes, fatal),
       randomBytes: (length) => bound?.randomBytes(length) ?? '',
       part: (name) => bound?.part(name),
-      crypto: (operation, parameters, ...bytes) => bound?.crypto(operation, parameters, ...bytes),
+      // No rest and spread: an iterator of arrays that the guest patched would see the keys.
+      crypto: (operation, words, first, second, third, fourth) =>
+        bound?.crypto(operation, words, first, second, third, fourth),
       compression: (operation, handle, bytes) => bound?.compression(operation, handle, bytes),
       flush: (text) => bound?.flush(text),
       emit: (id, bytes) => bound?.emit(id, bytes),

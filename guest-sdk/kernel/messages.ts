@@ -17,10 +17,21 @@ export const TO_GUEST = {
   credit: 2,
   /** [3, id, code]: the caller has gone or the deadline has passed; nobody waits for the result. */
   cancel: 3,
+  /** [4, call, size, BODY, size]: what a capability answered: JSON (no characters: undefined), then a body of its own. */
+  result: 4,
+  /** [5, call, size]: it refused or failed, as JSON {name, message, code?}. */
+  failed: 5,
+  /** [6, id, BODY, size]: a message of the client to a socket: a byte string, of UTF-8 if it is BODY.text. */
+  message: 6,
+  /** [7, id, code, CLOSE, size]: the socket is closed; the reason is a byte string of UTF-8. */
+  closed: 7,
 } as const
 
 export const FROM_GUEST = {
-  /** [0, id, status, headers[], BODY, size, pending]: a response. `pending` is 1 while waitUntil goes on. */
+  /**
+   * [0, id, status, headers[], BODY, size, pending]: a response. `pending` is 1 while waitUntil goes on. After status 101
+   * the turn is a socket, and `end` settles it.
+   */
   response: 0,
   /** [1, id, BODY, size, pending]: the value that a method returned, as JSON; BODY.none is undefined. */
   value: 1,
@@ -36,10 +47,38 @@ export const FROM_GUEST = {
   credit: 6,
   /** [7, ms]: when the earliest timer is due (epoch milliseconds); 0 means that there is none. */
   timer: 7,
+  /**
+   * [8, call, grant, method, size, BODY, size, turn]: use of a capability: arguments as a JSON array, then a body of its
+   * own. `turn` is the turn on whose behalf it is, 0 if that is not known.
+   */
+  call: 8,
+  /** [9, call]: the answer is not wanted any more. */
+  drop: 9,
+  /** [10, id, BODY, size]: a message to the client; with BODY.stream its `size` bytes follow in BYTES frames. */
+  message: 10,
+  /** [11, id, code, size]: the guest closes its socket, for this reason; code 0: none. */
+  close: 11,
 } as const
 
+/**
+ * Calls of capabilities have ids from here on, turns below, so that the messages about bodies (data, credit, end and
+ * BYTES frames) serve both. The ids are the guest's; one is used again only when its call is over.
+ */
+export const FIRST_CALL_ID = 0x8000_0000
+export const LAST_CALL_ID = 0xffff_ffff
+
 /** Which entry of the guest an invoke names. */
-export const HANDLER = { fetch: 0, method: 1, start: 2, stop: 3 } as const
+export const HANDLER = { fetch: 0, method: 1, start: 2, stop: 3, scheduled: 4 } as const
+
+/** How a socket came to its end: after both sides said so, without that, or because a side broke the rules. */
+export const CLOSE = { clean: 0, abrupt: 1, failed: 2 } as const
+
+/**
+ * Messages of a socket, either way, may run this far ahead of what was taken at the other end. A message counts
+ * with its length and `SOCKET_MESSAGE_COST`, so that empty ones are bounded too; one may go over the edge.
+ */
+export const SOCKET_WINDOW = 262_144
+export const SOCKET_MESSAGE_COST = 64
 
 /** What the characters of a body are. */
 export const BODY = {

@@ -15,19 +15,32 @@ export interface Native {
   decodeUtf8(bytes: string, fatal: boolean): string | undefined
   /** Encodes as UTF-8 into a byte string; lone surrogates become U+FFFD. */
   encodeUtf8(text: string): string
+  /**
+   * Without `bytes`: the name of the encoding that a label means. With them: decodes whole characters of the encoding
+   * of that name. `undefined`: no such label or name, or `fatal` and the input is malformed.
+   */
+  decodeLegacy(label: string, bytes: string | undefined, fatal: boolean): string | undefined
   /** A byte string of `length` (at most 65,536) random bytes, drawn from the seed that came with the turn. */
   randomBytes(length: number): string
   /** Source of a lazily loaded part of the kernel: an expression whose value is the part's exports. */
   part(name: string): string | undefined
   /** Hands over messages before the end of the entry, so that bytes emitted next keep their order. */
   flush(text: string): void
-  /** A part of the response body of exchange `id`, copied at once. */
+  /** A part of a body, of turn or call `id`; copied at once. */
   emit(id: number, bytes: Uint8Array): void
   /**
-   * A cryptographic operation on byte strings (guest-sdk/web/parts/subtle.ts and sandbox/engine/native-crypto.ts agree on
-   * the names and parameters). Its randomness is drawn like `randomBytes`, so that a replay computes the same.
+   * A cryptographic operation on byte strings; sandbox/engine/native-crypto.ts lists the operations and their words.
+   * '1' and the result, or '0', the name of a DOMException, a line break and its message. Its randomness is drawn like
+   * `randomBytes`, so that a replay computes the same.
    */
-  crypto(operation: string, parameters: string, ...bytes: string[]): string | undefined
+  crypto(
+    operation: string,
+    words: string,
+    first?: string,
+    second?: string,
+    third?: string,
+    fourth?: string,
+  ): string | undefined
   /** Feeds a compressor or decompressor (sandbox/engine/native-compression.ts); handles are small numbers. */
   compression(operation: string, handle: number, bytes: string): string | number | undefined
   /** A line of the guest's log. Kept even when the entry is killed; false when the entry has said enough. */
@@ -42,12 +55,17 @@ export interface Bridge {
   register(namespace: object): void
   /** Describes what was registered as JSON, or undefined while top-level await goes on. */
   describe(): string | undefined
-  /** Takes the messages of one ENTER frame at time `nowMs`. True when a timer is due. */
+  /** Takes the messages of one ENTER frame at time `nowMs`. True when a timer or a task is due. */
   deliver(nowMs: number, text: string): boolean
-  /** Runs one due timer, so that its microtasks run before the next one. True when another is due. */
+  /** Runs one due task or timer, so that its microtasks run before the next one. True when another is due. */
   fire(): boolean
-  /** What the guest has to say since the last call (messages, newline, bodies), or undefined. */
-  collect(): string | undefined
+  /**
+   * Tells the guest of a rejection that nobody handled: JSON {name, message, stack?} of an error, or else the primitive
+   * `value`. True when the guest asked that it be left out of its log.
+   */
+  rejected(description: string | undefined, value: unknown): boolean
+  /** What the guest has to say since the last call (messages, newline, bodies), or undefined; `true`: call `fire` first. */
+  collect(): string | true | undefined
 }
 
 /** The JSON that `configure` takes. */
@@ -57,13 +75,21 @@ export interface GuestConfig {
   readonly seed: string
   readonly timers: number
   readonly responseBodyBytes: number
+  /** Largest message of a WebSocket (bytes). */
+  readonly socketMessageBytes: number
   /** Vars and secrets. */
   readonly env: Readonly<Record<string, unknown>>
+  /** What it may use beside them. */
+  readonly capabilities: readonly BindingConfig[]
 }
+
+/** Name in `env`, kind, number of the grant at the host, and what the guest's half of the kind needs to know. */
+export type BindingConfig = readonly [name: string, kind: string, grant: number, options: unknown]
 
 /** The JSON that `describe` returns. */
 export interface GuestDescription {
   readonly fetch: boolean
+  readonly scheduled: boolean
   readonly start: boolean
   readonly stop: boolean
   /** Methods that `runtime.invoke` can name: of the default export, exported functions, `Class.method`. */

@@ -45,6 +45,7 @@ export function subscribe(
 const mapGet = Map.prototype.get
 const mapSet = Map.prototype.set
 const mapDelete = Map.prototype.delete
+const mapForEach = Map.prototype.forEach
 /** A map by number whose methods are the captured ones. */
 export class NumberMap<Value> {
   readonly #map = new Map<number, Value>()
@@ -56,5 +57,9 @@ export class NumberMap<Value> {
   }
   delete(key: number): boolean {
     return ReflectApply(mapDelete, this.#map, [key]) as boolean
+  }
+  /** The callback may delete what it is called with. */
+  each(callback: (value: Value, key: number) => void): void {
+    ReflectApply(mapForEach, this.#map, [callback])
   }
 }

@@ -2,7 +2,7 @@
  * Turns whatever a guest threw into plain text fields. Reading it may run guest code, so everything is guarded, and the
  * JSON is put together from texts: what this returns goes to the host as it is, and no patched prototype may shape it.
  */
-import { slice, stringify } from './primordials.ts'
+import { charCodeAt, slice, stringify } from './primordials.ts'
 import { inspect } from './inspect.ts'
 
 const MAX_TEXT = 16_384
@@ -13,13 +13,21 @@ export function describeThrown(thrown: unknown): string {
     return `{"name":"Error","message":${quote(`Thrown value is no Error: ${show(thrown)}`)}}`
   const name = read(thrown, 'name') ?? 'Error'
   const message = read(thrown, 'message') ?? ''
-  const stack = read(thrown, 'stack')
+  const stack = withHead(read(thrown, 'stack'), name, message)
   const code = read(thrown, 'code')
   let json = `{"name":${quote(name)},"message":${quote(message)}`
   if (stack !== undefined) json += `,"stack":${quote(stack)}`
   if (code !== undefined) json += `,"code":${quote(code)}`
   return `${json}}`
 }
+
+/** V8's stacks open with the error, QuickJS's with the first place; logs are to read alike. */
+function withHead(stack: string | undefined, name: string, message: string): string | undefined {
+  if (stack === undefined || charCodeAt(stack, 0) !== SPACE) return stack
+  return `${name}: ${message}\n${stack}`
+}
+
+const SPACE = 32
 
 const quote = (text: string): string => stringify(slice(text, 0, MAX_TEXT)) as string
 

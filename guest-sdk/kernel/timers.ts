@@ -22,8 +22,11 @@ export interface Timers {
   /** Runs the earliest timer that is due. True when another one is due. */
   fireNext(): boolean
   isDue(): boolean
-  /** The next due time when it has changed since the last call; 0 means none, undefined means unchanged. */
-  takeChange(): number | undefined
+  /**
+   * The next due time when it has changed since the last call; 0 means none, undefined means unchanged. With `wakeMs`
+   * it is that time, said anew whatever was said before.
+   */
+  takeChange(wakeMs: number | undefined): number | undefined
   limit: number
 }
 
@@ -133,7 +136,8 @@ export function createTimers(clock: Clock, onError: (thrown: unknown) => void): 
       }
       return timers.isDue()
     },
-    takeChange() {
+    takeChange(wakeMs) {
+      if (wakeMs !== undefined) return (announcedMs = wakeMs)
       dropCleared()
       const dueMs = heap.length === 0 ? 0 : (heap[0] as Timer).dueMs
       if (dueMs === announcedMs) return undefined

@@ -3,44 +3,47 @@
  * close it. Each settles exactly once, whatever the guest does.
  */
 import { BODY, FROM_GUEST, HANDLER } from './messages.ts'
-import { NumberMap, PromiseOf, stringify, subscribe } from './primordials.ts'
+import { NumberMap, PromiseOf, parse, stringify, subscribe } from './primordials.ts'
 import type { GuestExports } from './exports.ts'
-import { createInbound, type Inbound } from './inbound.ts'
+import { createInbound } from './inbound.ts'
 import type { Native } from './native.ts'
 import type { Outbox } from './outbox.ts'
-import { sendResponse, type Sender } from './respond.ts'
+import { sendResponse } from './respond.ts'
+import { openSocket } from './sockets.ts'
 import { describeThrown } from './thrown.ts'
-import type { IncomingBody, ResponseParts, WebHooks } from './web-contract.ts'
-
-interface Turn {
-  readonly id: number
-  readonly requestId: string
-  waits: number
-  responded: boolean
-  abort: { signal: object; abort(reason: unknown): void } | undefined
-  canceled: { reason: unknown } | undefined
-  inbound: Inbound | undefined
-  sender: Sender | undefined
-}
+import { ScheduledController, TurnContext } from './turn-context.ts'
+import { newTurn, type Turn } from './turn-state.ts'
+import { BadResponse, MethodMissing, checkLength, isThenable, wholeLength } from './turn-errors.ts'
+import type { IncomingBody, WebHooks } from './web-contract.ts'
 
 export interface TurnsDeps {
   readonly native: Native
   readonly outbox: Outbox
   readonly web: WebHooks
   readonly exports: () => GuestExports
-  readonly env: () => object
+  /** The `env` of a turn. */
+  readonly env: (turn: number) => object
   readonly limitBytes: () => number
+  /** Largest message of a socket (bytes). */
+  readonly messageBytes: () => number
   readonly onError: (thrown: unknown, requestId: string) => void
+  /** Nobody waits for the calls that a turn began: they reject with the reason. */
+  readonly endCalls: (turn: number, reason: () => unknown) => void
 }
 
 export interface Turns {
   /** `take` cuts the next `size` characters off the bodies of this delivery. */
   invoke(message: readonly unknown[], take: (size: number) => string): void
   data(id: number, part: string, last: number): void
+  /** A message of the client to a socket. */
+  message(id: number, kind: number, bytes: string): void
+  closed(id: number, code: number, how: number, reason: string): void
   credit(id: number, bytes: number): void
   cancel(id: number, code: string): void
   /** The request whose synchronous part runs now: what console lines are labelled with. */
   currentRequestId(): string
+  /** The turn whose synchronous part runs now; 0: none. */
+  currentTurn(): number
 }
 
 const MAX_WAITS = 1000
@@ -48,19 +51,10 @@ const MAX_WAITS = 1000
 export function createTurns(deps: TurnsDeps): Turns {
   const { outbox, web } = deps
   const turns = new NumberMap<Turn>()
-  let current = ''
+  let current: Turn | undefined
 
   const open = (id: number, requestId: string): Turn => {
-    const turn: Turn = {
-      id,
-      requestId,
-      waits: 0,
-      responded: false,
-      abort: undefined,
-      canceled: undefined,
-      inbound: undefined,
-      sender: undefined,
-    }
+    const turn = newTurn(id, requestId)
     turns.set(id, turn)
     return turn
   }
@@ -75,21 +69,31 @@ export function createTurns(deps: TurnsDeps): Turns {
         fail(thrown)
       }
     }
-    const outer = current
-    current = turn.requestId
     try {
-      const value = work()
-      if (isThenable(value)) subscribe(PromiseOf.resolve(value), done, fail)
-      else done(value)
+      within(turn, () => {
+        const value = work()
+        if (isThenable(value)) subscribe(PromiseOf.resolve(value), done, fail)
+        else done(value)
+      })
     } catch (thrown) {
       fail(thrown)
+    }
+  }
+
+  const within = (turn: Turn, work: () => void): void => {
+    const outer = current
+    current = turn
+    try {
+      work()
     } finally {
       current = outer
     }
   }
 
   const close = (turn: Turn): void => {
-    if (turn.waits === 0 && turn.responded && turn.sender === undefined) turns.delete(turn.id)
+    if (turn.waits > 0 || !turn.responded || turn.sender !== undefined) return
+    turns.delete(turn.id)
+    deps.endCalls(turn.id, () => web.createError('AbortError', TURN_OVER))
   }
 
   const settleThrown = (turn: Turn, thrown: unknown): void => {
@@ -104,6 +108,16 @@ export function createTurns(deps: TurnsDeps): Turns {
     const parts = web.readResponse(value)
     if (parts === undefined) throw new BadResponse(value)
     checkLength(wholeLength(parts.body), deps.limitBytes())
+    if (parts.socket !== undefined) {
+      turn.socket = openSocket(turn.id, parts, parts.socket, {
+        outbox,
+        native: deps.native,
+        limitBytes: deps.messageBytes(),
+        run: (work) => within(turn, work),
+        onEnd: () => endSocket(turn),
+      })
+      return turn.canceled === undefined ? undefined : turn.socket.cancel()
+    }
     turn.responded = true
     if (turn.canceled !== undefined) {
       // Nobody would take a body's parts, so nobody would give credit for them.
@@ -133,6 +147,17 @@ export function createTurns(deps: TurnsDeps): Turns {
     close(turn)
   }
 
+  /** The turn is over once waitUntil holds nothing any more. */
+  const endSocket = (turn: Turn): void => {
+    turn.socket = undefined
+    turn.whenIdle = () => {
+      turn.responded = true
+      outbox.add(`[${FROM_GUEST.end},${turn.id},0]`, '')
+      close(turn)
+    }
+    if (turn.waits === 0) turn.whenIdle()
+  }
+
   const settleValue = (turn: Turn, value: unknown): void => {
     const json = value === undefined ? '' : stringify(value)
     if (typeof json !== 'string') throw new TypeError('The method returned a value that JSON cannot carry')
@@ -148,7 +173,8 @@ export function createTurns(deps: TurnsDeps): Turns {
     turn.waits++
     const settled = (): void => {
       turn.waits--
-      if (turn.waits > 0 || !turn.responded) return
+      if (turn.waits > 0) return
+      if (!turn.responded) return turn.whenIdle?.()
       outbox.add(`[${FROM_GUEST.settled},${turn.id}]`, '')
       close(turn)
     }
@@ -180,7 +206,7 @@ export function createTurns(deps: TurnsDeps): Turns {
       turn,
       () => {
         if (handler === undefined) throw new MethodMissing('fetch')
-        return handler(request, deps.env(), new TurnContext(turn, waitUntil))
+        return handler(request, deps.env(turn.id), new TurnContext(turn, waitUntil))
       },
       settleResponse,
     )
@@ -198,11 +224,31 @@ export function createTurns(deps: TurnsDeps): Turns {
     run(
       turn,
       () => {
-        const method = deps.exports().method(name, deps.env(), context)
+        const method = deps.exports().method(name, deps.env(turn.id), context)
         if (method === undefined) throw new MethodMissing(name)
-        return method(...(JSON.parse(json) as unknown[]))
+        return method(...(parse(json) as unknown[]))
       },
       settleValue,
+    )
+  }
+
+  /** The run is over, and its outcome told, when all it left to waitUntil is. */
+  const settleRun = (turn: Turn): void => {
+    turn.whenIdle = () => settleValue(turn, undefined)
+    if (turn.waits === 0) turn.whenIdle()
+  }
+
+  const invokeScheduled = (turn: Turn, cron: string, json: string): void => {
+    const [scheduledTime] = parse(json) as [number]
+    run(
+      turn,
+      () => {
+        const handler = deps.exports().scheduled
+        if (handler === undefined) throw new MethodMissing('scheduled')
+        const controller = new ScheduledController(cron, scheduledTime)
+        return handler(controller, deps.env(turn.id), new TurnContext(turn, waitUntil))
+      },
+      settleRun,
     )
   }
 
@@ -213,15 +259,20 @@ export function createTurns(deps: TurnsDeps): Turns {
       if (handler === HANDLER.fetch) return invokeFetch(turn, message, take)
       const text = take(message[7] as number)
       if (handler === HANDLER.method) return invokeMethod(turn, message[3] as string, text)
+      if (handler === HANDLER.scheduled) return invokeScheduled(turn, message[3] as string, text)
       const { start, stop } = deps.exports()
-      if (handler === HANDLER.start) run(turn, () => start?.(deps.env()), settleValue)
+      if (handler === HANDLER.start) run(turn, () => start?.(deps.env(turn.id)), settleValue)
       else run(turn, () => stop?.(message[3] as string), settleValue)
     },
     data(id, part, last) {
       turns.get(id)?.inbound?.push(part, last)
     },
+    message: (id, kind, bytes) => turns.get(id)?.socket?.message(kind, bytes),
+    closed: (id, code, how, reason) => turns.get(id)?.socket?.closed(code, how, reason),
     credit(id, bytes) {
-      turns.get(id)?.sender?.credit(bytes)
+      const turn = turns.get(id)
+      turn?.sender?.credit(bytes)
+      turn?.socket?.credit(bytes)
     },
     cancel(id, code) {
       const turn = turns.get(id)
@@ -231,64 +282,13 @@ export function createTurns(deps: TurnsDeps): Turns {
       turn.abort?.abort(reason)
       turn.inbound?.push('', 2)
       turn.sender?.cancel(reason)
+      turn.socket?.cancel()
+      // What waitUntil holds goes on without the client; a handler that only waits for an answer does not.
+      if (turn.waits === 0) deps.endCalls(id, () => reason)
     },
-    currentRequestId: () => current,
+    currentRequestId: () => current?.requestId ?? '',
+    currentTurn: () => current?.id ?? 0,
   }
 }
 
-/** What handlers get as `ctx`. Its fields are private: a guest must not reach the turn through it. */
-class TurnContext {
-  readonly #turn: Turn
-  readonly #waitUntil: (turn: Turn, promise: unknown) => void
-  constructor(turn: Turn, waitUntil: (turn: Turn, promise: unknown) => void) {
-    this.#turn = turn
-    this.#waitUntil = waitUntil
-  }
-  get requestId(): string {
-    return this.#turn.requestId
-  }
-  get props(): object {
-    return {}
-  }
-  waitUntil(promise: unknown): void {
-    this.#waitUntil(this.#turn, promise)
-  }
-  passThroughOnException(): void {}
-}
-
-class BadResponse extends TypeError {
-  readonly code = 'VELA_GUEST_BAD_RESPONSE'
-  constructor(value: unknown) {
-    const what = value === null ? 'null' : typeof value
-    super(
-      `The fetch handler must return a Response, but returned ${what === 'object' ? 'another object' : what}`,
-    )
-  }
-}
-
-class ResponseTooLarge extends RangeError {
-  readonly code = 'VELA_GUEST_RESPONSE_TOO_LARGE'
-}
-
-function checkLength(length: number, limitBytes: number): void {
-  if (length > limitBytes) {
-    throw new ResponseTooLarge(`The response has ${length} bytes; limits.responseBodyBytes is ${limitBytes}`)
-  }
-}
-
-/** What is known of the length before anything is sent; a stream is counted as it flows. */
-const wholeLength = (body: ResponseParts['body']): number =>
-  body === null ? 0 : 'text' in body ? body.text.length : 'bytes' in body ? body.bytes.length : 0
-
-class MethodMissing extends TypeError {
-  readonly code = 'VELA_METHOD_NOT_FOUND'
-  constructor(name: string) {
-    super(`The service exports no method ${name}`)
-  }
-}
-
-const isThenable = (value: unknown): boolean =>
-  (typeof value === 'object' || typeof value === 'function') && value !== null && !isPlainResponse(value)
-
-/** A synchronous handler's Response has no `then`; anything else may be a promise or thenable. */
-const isPlainResponse = (value: object): boolean => !('then' in value)
+const TURN_OVER = 'The turn that made this call is over; give what should outlast it to ctx.waitUntil'

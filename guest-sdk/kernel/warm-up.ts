@@ -26,7 +26,9 @@ const CONFIG: GuestConfig = {
   seed: '00112233445566778899aabbccddeeff',
   timers: 9,
   responseBodyBytes: 99_999,
+  socketMessageBytes: 99_999,
   env: { NAME: 'value' },
+  capabilities: [],
 }
 
 export function warmUp(bridge: Bridge, platform: SamplePlatform): void {

@@ -29,6 +29,9 @@ export interface AbortKit {
   abort(signal: AbortSignal, reason: unknown): void
   /** A signal that aborts when any of these does. */
   any(signals: readonly AbortSignal[]): AbortSignal
+  throwIfAborted(signal: AbortSignal): void
+  /** Calls back once, when it aborts; returns what ends that. Not to be redirected by a guest's patches. */
+  onAbort(signal: AbortSignal, listener: (reason: unknown) => void): () => void
 }
 
 interface State {
@@ -112,6 +115,7 @@ export function createAbortKit(
     }
   }
 
+  const { addEventListener, removeEventListener, throwIfAborted } = Signal.prototype
   const createSignal = (): AbortSignal => new Signal(token) as unknown as AbortSignal
 
   function abort(signal: AbortSignal, reason: unknown): void {
@@ -185,5 +189,11 @@ export function createAbortKit(
     createSignal,
     abort,
     any,
+    throwIfAborted: (signal) => Reflect.apply(throwIfAborted, signal, []),
+    onAbort(signal, listener) {
+      const heard = (): void => listener(stateOf(signal).reason)
+      Reflect.apply(addEventListener, signal, ['abort', heard, { once: true }])
+      return () => Reflect.apply(removeEventListener, signal, ['abort', heard])
+    },
   }
 }

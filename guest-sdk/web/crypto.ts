@@ -1,16 +1,20 @@
-/** crypto.getRandomValues and crypto.randomUUID over the random bytes of the turn. `subtle` is not here yet. */
+/** crypto: random values from the random bytes of the turn, and the way to `subtle`, which is a part of its own. */
 import { bytesFromByteString } from './bytes.ts'
 import { domException } from './dom-exception.ts'
 import { typedArrayName, viewBytes } from './intrinsics.ts'
 
 export interface Crypto {
+  readonly subtle: object
   getRandomValues<T>(array: T): T
   randomUUID(): string
 }
 
 const QUOTA_BYTES = 65_536
 
-export function createCrypto(randomBytes: (length: number) => string): { Crypto: unknown; crypto: Crypto } {
+export function createCrypto(
+  randomBytes: (length: number) => string,
+  loadSubtle: () => object,
+): { Crypto: unknown; crypto: Crypto } {
   const token = {}
   class CryptoClass {
     readonly #random = randomBytes
@@ -19,9 +23,17 @@ export function createCrypto(randomBytes: (length: number) => string): { Crypto:
       if (given !== token) throw new TypeError('Illegal constructor')
     }
 
+    get subtle(): object {
+      if (!(#random in this)) throw new TypeError('Illegal invocation')
+      return loadSubtle()
+    }
+
     getRandomValues<T>(array: T): T {
       const random = this.#random
       const name = typedArrayName(array)
+      if (name === undefined && !ArrayBuffer.isView(array)) {
+        throw new TypeError('crypto.getRandomValues: expected a typed array')
+      }
       if (name === undefined || name.startsWith('Float')) {
         throw domException('TypeMismatchError', 'crypto.getRandomValues: expected a typed array of integers')
       }

@@ -68,3 +68,27 @@ export function defineConstants(): void {
 }
 
 export const domException = (name: string, message: string): DOMException => new DOMException(message, name)
+
+const NATIVE_ERRORS: Readonly<Record<string, new (message: string) => Error>> = {
+  TypeError,
+  RangeError,
+  SyntaxError,
+}
+
+/** An error of that name, whose own properties no patched prototype shapes. */
+export function nameError(name: string, message: string): Error {
+  const Native = Object.hasOwn(NATIVE_ERRORS, name) ? NATIVE_ERRORS[name] : undefined
+  if (Native !== undefined) return new Native(message)
+  if (name.endsWith('Error') && NAMES.split(' ').includes(name.slice(0, -5)))
+    return domException(name, message)
+  const error = new Error(message)
+  if (name !== 'Error') {
+    Object.defineProperty(error, 'name', {
+      value: name,
+      writable: true,
+      configurable: true,
+      enumerable: false,
+    })
+  }
+  return error
+}

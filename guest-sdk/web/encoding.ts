@@ -2,6 +2,7 @@
  * TextEncoder and TextDecoder (Encoding Standard). UTF-8 lives here; the other encodings are in the part
  * 'encodings', loaded when a label asks for one.
  */
+import type { Native } from '../kernel/native.ts'
 import { type Codec, byteStringFromBytes } from './bytes.ts'
 import { concatBytes, copyBytes, isBufferSource, typedArrayName, viewBytes } from './intrinsics.ts'
 import type { EncodingsPart, LegacyDecoder } from './parts/encodings.ts'
@@ -49,10 +50,17 @@ function incompleteTail(bytes: Uint8Array): number {
   return 0
 }
 
-export function createEncoding(codec: Codec, loadEncodings: () => EncodingsPart): EncodingKit {
+export function createEncoding(
+  codec: Codec,
+  loadEncodings: () => EncodingsPart,
+  native: Native['decodeLegacy'],
+): EncodingKit {
   class TextEncoder {
+    // Read where an instance is wanted: what is none throws a TypeError.
+    readonly #encoding = 'utf-8'
+
     get encoding(): string {
-      return 'utf-8'
+      return this.#encoding
     }
 
     encode(input: string | undefined = undefined): Uint8Array<ArrayBuffer> {
@@ -104,7 +112,7 @@ export function createEncoding(codec: Codec, loadEncodings: () => EncodingsPart)
         this.#encoding = 'utf-8'
         this.#legacy = undefined
       } else {
-        const legacy = loadEncodings().create(`${label}`)
+        const legacy = loadEncodings().create(`${label}`, native)
         if (legacy === undefined)
           throw new RangeError(`TextDecoder: the encoding "${label}" is not supported`)
         this.#encoding = legacy.encoding
@@ -154,7 +162,7 @@ export function createEncoding(codec: Codec, loadEncodings: () => EncodingsPart)
       }
       if (!this.#started && text !== '') {
         this.#started = true
-        const marked = this.#encoding !== 'windows-1252' && text.startsWith(MARK)
+        const marked = this.#encoding.startsWith('utf-') && text.startsWith(MARK)
         if (marked && !this.#ignoreBOM) text = text.slice(1)
       }
       if (!stream) this.#started = false

@@ -28,6 +28,9 @@ export interface EventTarget {
   dispatchEvent(event: Event): boolean
 }
 
+/** Calls a handler attribute's function; with what it returns it may cancel the event. */
+export type CallHandler = (handler: unknown, target: object, event: Event) => void
+
 export interface EventsKit {
   readonly Event: new (type: string, init?: EventInit) => Event
   readonly CustomEvent: new (
@@ -35,8 +38,12 @@ export interface EventsKit {
     init?: EventInit & { detail?: unknown },
   ) => Event & { detail: unknown }
   readonly EventTarget: new () => EventTarget
-  /** Dispatches an event of the runtime's own making: `isTrusted` is true. */
-  fire(target: EventTarget, event: Event): void
+  /** Dispatches an event of the runtime's own making: `isTrusted` is true. False when it was canceled. */
+  fire(target: object, event: Event): boolean
+  /** Whether anybody would hear an event of that type. */
+  listens(target: object, type: string): boolean
   /** Defines the handler attributes (`onabort` …) on a prototype. */
   defineHandlers(prototype: object, ...types: string[]): void
+  /** The same for one attribute whose handler is called in its own way. */
+  defineHandler(prototype: object, type: string, call: CallHandler): void
 }

@@ -1,24 +1,9 @@
-/** Event, CustomEvent and EventTarget (DOM Standard) without a tree: the target is the whole path. */
+/** EventTarget (DOM Standard) without a tree: the target is the whole path. */
 import { domException } from './dom-exception.ts'
-import type { EventInit, EventsKit } from './event-types.ts'
+import { createEventClasses, type EventState } from './event-class.ts'
+import type { CallHandler, Event, EventsKit } from './event-types.ts'
 
 export type { Event, EventInit, EventsKit, EventTarget } from './event-types.ts'
-
-interface EventState {
-  type: string
-  bubbles: boolean
-  cancelable: boolean
-  composed: boolean
-  target: unknown
-  currentTarget: unknown
-  canceled: boolean
-  stopped: boolean
-  stoppedAtOnce: boolean
-  dispatching: boolean
-  passive: boolean
-  trusted: boolean
-  timeStamp: number
-}
 
 interface Listener {
   type: string
@@ -35,119 +20,20 @@ interface SignalLike {
   addEventListener(type: string, callback: () => void): void
 }
 
-export function createEvents(now: () => number, reportError: (error: unknown) => void): EventsKit {
-  let stateOf!: (event: unknown) => EventState
+/** `global` is an EventTarget too, by its prototype: what is called on it, or on nothing, means it. */
+export function createEvents(
+  now: () => number,
+  reportError: (error: unknown) => void,
+  global: object,
+): EventsKit {
+  const { Event, CustomEvent, stateOf } = createEventClasses(now)
   let listenersOf!: (target: unknown) => Listener[]
-
-  class Event {
-    readonly #state: EventState
-
-    static {
-      stateOf = (event) => (event as Event).#state
-    }
-
-    constructor(type: string, init: EventInit = {}) {
-      if (arguments.length === 0) throw new TypeError('Event: 1 argument is required, 0 given')
-      this.#state = {
-        type: `${type}`,
-        bubbles: Boolean(init?.bubbles),
-        cancelable: Boolean(init?.cancelable),
-        composed: Boolean(init?.composed),
-        target: null,
-        currentTarget: null,
-        canceled: false,
-        stopped: false,
-        stoppedAtOnce: false,
-        dispatching: false,
-        passive: false,
-        trusted: false,
-        timeStamp: now(),
-      }
-    }
-
-    get type(): string {
-      return this.#state.type
-    }
-    get target(): unknown {
-      return this.#state.target
-    }
-    get srcElement(): unknown {
-      return this.#state.target
-    }
-    get currentTarget(): unknown {
-      return this.#state.currentTarget
-    }
-    get eventPhase(): number {
-      return this.#state.dispatching ? 2 : 0
-    }
-    get bubbles(): boolean {
-      return this.#state.bubbles
-    }
-    get cancelable(): boolean {
-      return this.#state.cancelable
-    }
-    get composed(): boolean {
-      return this.#state.composed
-    }
-    get defaultPrevented(): boolean {
-      return this.#state.canceled
-    }
-    get returnValue(): boolean {
-      return !this.#state.canceled
-    }
-    get isTrusted(): boolean {
-      return this.#state.trusted
-    }
-    get timeStamp(): number {
-      return this.#state.timeStamp
-    }
-    get cancelBubble(): boolean {
-      return this.#state.stopped
-    }
-    set cancelBubble(value: boolean) {
-      if (value) this.#state.stopped = true
-    }
-    composedPath(): unknown[] {
-      return this.#state.dispatching ? [this.#state.currentTarget] : []
-    }
-    preventDefault(): void {
-      const state = this.#state
-      if (state.cancelable && !state.passive) state.canceled = true
-    }
-    stopPropagation(): void {
-      this.#state.stopped = true
-    }
-    stopImmediatePropagation(): void {
-      this.#state.stopped = true
-      this.#state.stoppedAtOnce = true
-    }
-  }
-  for (const [phase, value] of Object.entries({
-    NONE: 0,
-    CAPTURING_PHASE: 1,
-    AT_TARGET: 2,
-    BUBBLING_PHASE: 3,
-  })) {
-    Object.defineProperty(Event, phase, { value, enumerable: true })
-    Object.defineProperty(Event.prototype, phase, { value, enumerable: true })
-  }
-
-  class CustomEvent extends Event {
-    readonly #detail: unknown
-    constructor(type: string, init: EventInit & { detail?: unknown } = {}) {
-      super(type, init)
-      this.#detail = init?.detail ?? null
-    }
-    get detail(): unknown {
-      return this.#detail
-    }
-  }
 
   class EventTarget {
     #listeners: Listener[] = []
 
     static {
-      listenersOf = (target) => (target as EventTarget).#listeners
+      listenersOf = (target) => ((target ?? global) === global ? scope : (target as EventTarget)).#listeners
     }
 
     addEventListener(type: string, callback: unknown, options: unknown = {}): void {
@@ -162,7 +48,7 @@ export function createEvents(now: () => number, reportError: (error: unknown) =>
       if (typeof callback !== 'object' && typeof callback !== 'function') {
         throw new TypeError('addEventListener: the listener is neither a function nor an object')
       }
-      const listeners = this.#listeners
+      const listeners = listenersOf(this)
       if (listeners.some((l) => l.type === name && l.callback === callback && l.capture === capture)) return
       const listener = { type: name, callback, capture, once, passive, removed: false }
       listeners.push(listener)
@@ -173,7 +59,7 @@ export function createEvents(now: () => number, reportError: (error: unknown) =>
       if (arguments.length < 2) throw new TypeError('removeEventListener: 2 arguments are required')
       const name = `${type}`
       const { capture } = listenerOptions(options)
-      const listeners = this.#listeners
+      const listeners = listenersOf(this)
       const found = listeners.find((l) => l.type === name && l.callback === callback && l.capture === capture)
       if (found !== undefined) remove(listeners, found)
     }
@@ -182,9 +68,12 @@ export function createEvents(now: () => number, reportError: (error: unknown) =>
       const state = stateOf(event)
       if (state.dispatching) throw domException('InvalidStateError', 'This event is being dispatched already')
       state.trusted = false
-      return dispatch(this, this.#listeners, event, state)
+      return dispatch(this ?? global, listenersOf(this), event, state)
     }
   }
+
+  /** Has the listeners of `global`, which cannot have private fields of its own. */
+  const scope = new EventTarget()
 
   function dispatch(target: object, listeners: Listener[], event: Event, state: EventState): boolean {
     state.target = target
@@ -218,33 +107,34 @@ export function createEvents(now: () => number, reportError: (error: unknown) =>
     return !state.canceled
   }
 
-  function defineHandlers(prototype: object, ...types: string[]): void {
-    for (const type of types) {
-      const handlers = new WeakMap<object, { handler: unknown }>()
-      Object.defineProperty(prototype, `on${type}`, {
-        configurable: true,
-        enumerable: true,
-        get(this: object): unknown {
-          return handlers.get(this)?.handler ?? null
-        },
-        set(this: object, value: unknown) {
-          const handler =
-            typeof value === 'function' || (typeof value === 'object' && value !== null) ? value : null
-          const slot = handlers.get(this)
-          if (slot !== undefined) {
-            slot.handler = handler
-            return
-          }
-          if (handler === null) return
-          // The handler keeps the place in the order that its first assignment gave it.
-          const fresh = { handler: handler as unknown }
-          handlers.set(this, fresh)
-          ;(this as EventTarget).addEventListener(type, (event: unknown) => {
-            if (typeof fresh.handler === 'function') Reflect.apply(fresh.handler, this, [event])
-          })
-        },
-      })
+  function defineHandler(prototype: object, type: string, call: CallHandler): void {
+    const handlers = new WeakMap<object, { handler: unknown }>()
+    // An accessor of a literal has the name that it goes by.
+    const holder = {
+      get [`on${type}`](): unknown {
+        // Throws for what is no EventTarget.
+        listenersOf(this)
+        return handlers.get((this as object | undefined) ?? global)?.handler ?? null
+      },
+      set [`on${type}`](value: unknown) {
+        const target = (this as object | undefined) ?? global
+        const handler =
+          typeof value === 'function' || (typeof value === 'object' && value !== null) ? value : null
+        const slot = handlers.get(target)
+        if (slot !== undefined) {
+          slot.handler = handler
+          return
+        }
+        if (handler === null) return
+        // The handler keeps the place in the order that its first assignment gave it.
+        const fresh = { handler: handler as unknown }
+        handlers.set(target, fresh)
+        ;(target as EventTarget).addEventListener(type, (event: Event) => {
+          if (typeof fresh.handler === 'function') call(fresh.handler, target, event)
+        })
+      },
     }
+    Object.defineProperties(prototype, Object.getOwnPropertyDescriptors(holder))
   }
 
   return {
@@ -254,10 +144,18 @@ export function createEvents(now: () => number, reportError: (error: unknown) =>
     fire(target, event) {
       const state = stateOf(event)
       state.trusted = true
-      dispatch(target, listenersOf(target), event as never, state)
+      return dispatch(target, listenersOf(target), event, state)
     },
-    defineHandlers,
+    listens: (target, type) => listenersOf(target).some((listener) => listener.type === type),
+    defineHandler,
+    defineHandlers(prototype, ...types) {
+      for (const type of types) defineHandler(prototype, type, callHandler)
+    },
   }
+}
+
+const callHandler: CallHandler = (handler, target, event) => {
+  if (Reflect.apply(handler as () => unknown, target, [event]) === false) event.preventDefault()
 }
 
 function listenerOptions(options: unknown): {

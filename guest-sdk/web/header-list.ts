@@ -8,10 +8,12 @@ import {
   blankList,
   exec,
   isArray,
+  isEnumerable,
   mapGet,
   mapSet,
   mapSize,
   ObjectKeys,
+  ownSymbols,
   slice,
   toLowerCase,
 } from './intrinsics.ts'
@@ -193,17 +195,33 @@ export class HeaderList {
     const iterator = source[Symbol.iterator]
     if (iterator !== undefined && iterator !== null) {
       for (const item of init as Iterable<unknown>) {
-        const pair = isArray(item) ? item : Array.from(item as Iterable<unknown>)
+        const pair = isArray(item) ? item : Array.from(listed(item))
         if (pair.length !== 2)
           throw new TypeError('Headers: each item of the list must be a pair of name and value')
         this.append(pair[0], pair[1])
       }
       return
     }
+    if (ownSymbols(source).length > 0) refuseSymbols(source)
     const keys = ObjectKeys(source)
     for (let index = 0; index < keys.length; index++) {
       const key = keys[index] as string
       this.append(key, source[key])
     }
+  }
+}
+
+/** A pair may be any iterable object, which a string is not. */
+function listed(item: unknown): Iterable<unknown> {
+  if ((typeof item === 'object' && item !== null) || typeof item === 'function')
+    return item as Iterable<unknown>
+  throw new TypeError('Headers: each item of the list must be a pair of name and value')
+}
+
+/** An enumerable symbol is a key of the record as well, and no name of a header. */
+function refuseSymbols(record: object): void {
+  const symbols = ownSymbols(record)
+  for (let index = 0; index < symbols.length; index++) {
+    if (isEnumerable(record, symbols[index] as symbol)) throw new TypeError('Headers: a symbol is no name')
   }
 }

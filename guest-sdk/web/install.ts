@@ -8,15 +8,18 @@ import { atob, btoa } from './base64.ts'
 import { createBodies, type IncomingBody } from './body.ts'
 import { createCodec } from './bytes.ts'
 import { createCrypto } from './crypto.ts'
-import { defineConstants, DOMException } from './dom-exception.ts'
+import { defineConstants, DOMException, nameError } from './dom-exception.ts'
 import { createEncoding } from './encoding.ts'
 import { createEvents } from './events.ts'
+import { createGlobalScope } from './global-scope.ts'
 import { defineGlobals } from './globals.ts'
 import { createHeaders } from './headers.ts'
 import { createParts, type LoadPart } from './parts.ts'
 import { createPerformance } from './performance.ts'
-import { createRequestKit, type Request } from './request.ts'
-import { createResponse, type ResponseParts } from './response.ts'
+import { createPlatformClasses } from './platform-classes.ts'
+import type { RequestInit } from './request-init.ts'
+import { createRequestKit, type Request, type RequestParts } from './request.ts'
+import { createResponse, type ResponseHead, type ResponseParts } from './response.ts'
 import { createSearchParams, serializePairs } from './search-params.ts'
 import { createUrlParser } from './url-record.ts'
 import { createUrl } from './url.ts'
@@ -32,10 +35,14 @@ export interface WebDeps {
   now(): number
   setTimeout(fn: () => void, ms: number): number
   clearTimeout(id: number): void
+  /** Runs it in a task of its own, after the running code and its microtasks. */
+  queueTask(run: () => void): void
   /** Evaluates a part of the kernel and returns its exports; asked at most once for each name. */
   readonly loadPart: LoadPart
-  /** For errors that nobody awaits: thrown by event listeners and microtasks. */
+  /** Writes an error that nobody caught to the guest's log. */
   reportError(error: unknown): void
+  /** What the global `fetch` does. */
+  fetch(input: unknown, init: unknown): Promise<unknown>
 }
 
 export interface Web {
@@ -49,35 +56,45 @@ export interface Web {
   /** `undefined`: not one of our responses. Throws a TypeError when the body was used. Takes the body. */
   readResponse(value: unknown): ResponseParts | undefined
   createAbort(): { readonly signal: AbortSignal; abort(reason: unknown): void }
+  reportException(thrown: unknown): void
+  reportRejection(description: string | undefined, value: unknown): boolean
+  createResponse(head: ResponseHead, body: IncomingBody): object
+  readRequest(input: unknown, init: unknown): RequestParts
+  throwIfAborted(signal: object): void
+  onAbort(signal: object, listener: (reason: unknown) => void): () => void
+  createError(name: string, message: string): object
 }
 
 export function installWeb(target: object, deps: WebDeps): Web {
-  const { native, now, reportError } = deps
+  const { native, now } = deps
+  const reportException = (error: unknown): void => scope.reportException(error)
   const codec = createCodec(native)
-  const events = createEvents(() => performance.now(), reportError)
+  const events = createEvents(() => performance.now(), reportException, target)
   const abort = createAbortKit(events, deps.setTimeout)
   const headers = createHeaders()
   const params = createSearchParams(codec)
   const parser = createUrlParser(native)
   const url = createUrl(parser, params)
-  const encoding = createEncoding(codec, () => parts.encodings())
-  const crypto = createCrypto(native.randomBytes)
+  const encoding = createEncoding(codec, () => parts.encodings(), native.decodeLegacy)
+  const crypto = createCrypto(native.randomBytes, () => parts.subtle().subtle)
   const { Performance, performance } = createPerformance(events.EventTarget, now)
 
+  const platform = createPlatformClasses()
   const parts = createParts(deps.loadPart, {
     codec,
+    encoding,
+    events,
+    native,
+    classes: platform,
     now,
     randomBytes: native.randomBytes,
     parseParams: params.parse,
-    encoding,
-    isPlatformObject: (value) =>
-      headers.listOf(value) !== undefined ||
-      url.recordOf(value) !== undefined ||
-      params.pairsOf(value) !== undefined ||
-      value instanceof events.Event ||
-      value instanceof events.EventTarget ||
-      value instanceof requests.Request ||
-      value instanceof responses.Response,
+    queueTask: deps.queueTask,
+  })
+  const scope = createGlobalScope(target, {
+    events,
+    errorEvents: parts.errorEvents,
+    log: (error) => deps.reportError(error),
   })
 
   const bodies = createBodies({
@@ -95,11 +112,19 @@ export function installWeb(target: object, deps: WebDeps): Web {
   const parseUrl = (value: unknown): ReturnType<typeof url.recordOf> =>
     url.recordOf(value) ?? parser.parse(typeof value === 'string' ? value : String(value))
   const requests = createRequestKit({ headers, bodies, abort, parseUrl })
-  const responses = createResponse(headers, bodies, (value) => {
-    const record = parseUrl(value)
-    if (record === undefined) throw new TypeError(`Response.redirect: invalid URL "${String(value)}"`)
-    return record.href
-  })
+  const responses = createResponse(
+    headers,
+    bodies,
+    (value) => {
+      const record = parseUrl(value)
+      if (record === undefined) throw new TypeError(`Response.redirect: invalid URL "${String(value)}"`)
+      return record.href
+    },
+    {
+      isSocket: (value) => parts.loadedWebSocket()?.isSocket(value) === true,
+      take: (socket) => parts.webSocket().take(socket),
+    },
+  )
 
   const classes = {
     AbortController: abort.AbortController,
@@ -122,12 +147,18 @@ export function installWeb(target: object, deps: WebDeps): Web {
     atob,
     btoa,
     crypto: crypto.crypto,
-    fetch: refusingFetch,
+    fetch: createFetch(deps.fetch),
     navigator: Object.freeze({ userAgent: 'Vela' }),
     performance,
-    queueMicrotask: createQueueMicrotask(reportError),
+    queueMicrotask: createQueueMicrotask(reportException),
+    reportError(error: unknown): void {
+      if (arguments.length === 0) throw new TypeError('reportError: 1 argument is required, 0 given')
+      reportException(error)
+    },
+    self: target,
   }
   defineConstants()
+  platform.adopt(classes)
   defineGlobals(target, classes, values, parts)
 
   return {
@@ -144,19 +175,21 @@ export function installWeb(target: object, deps: WebDeps): Web {
         },
       }
     },
+    reportException: scope.reportException,
+    reportRejection: scope.reportRejection,
+    createResponse: responses.createResponse,
+    readRequest: (input, init) => requests.readRequest(input, init as RequestInit | undefined),
+    throwIfAborted: (signal) => abort.throwIfAborted(signal as AbortSignal),
+    onAbort: (signal, listener) => abort.onAbort(signal as AbortSignal, listener),
+    createError: nameError,
   }
 }
 
-/** The global `fetch` without its grant: it exists, so that libraries load, and says what is missing. */
-async function refusingFetch(_input: unknown, _init?: unknown): Promise<never> {
-  throw Object.assign(
-    new Error(
-      'fetch is not granted to this service: add the grant `fetch` to `capabilities` in its manifest',
-    ),
-    { code: 'VELA_CAPABILITY_DENIED' },
-  )
-}
-Object.defineProperty(refusingFetch, 'name', { value: 'fetch', configurable: true })
+/** A function of its own: `defineGlobals` names it, and it takes one argument as the standard's does. */
+const createFetch = (fetch: WebDeps['fetch']): unknown =>
+  async function (input: unknown, init: unknown = undefined): Promise<unknown> {
+    return fetch(input, init)
+  }
 
 function createQueueMicrotask(reportError: (error: unknown) => void): (callback: () => void) => void {
   const settled = Promise.resolve()

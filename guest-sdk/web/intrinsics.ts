@@ -21,6 +21,10 @@ export const getterOf = <Value>(prototype: object, name: PropertyKey): ((self: u
 export const JsonParse: (text: string) => unknown = JSON.parse
 export const JsonStringify: (value: unknown) => string | undefined = JSON.stringify as never
 export const ObjectKeys: (value: object) => string[] = Object.keys
+export const ownSymbols: (value: object) => symbol[] = Object.getOwnPropertySymbols
+export const isEnumerable: (value: object, key: PropertyKey) => boolean = uncurry(
+  Object.prototype.propertyIsEnumerable,
+)
 export const defineProperty: (target: object, key: PropertyKey, descriptor: PropertyDescriptor) => unknown =
   Object.defineProperty
 export const hasOwn: (value: object, key: PropertyKey) => boolean = Object.hasOwn
@@ -65,7 +69,7 @@ export const typedArrayName: (value: unknown) => string | undefined = getterOf(
   typedArrayPrototype,
   Symbol.toStringTag,
 )
-const typedArrayBuffer = getterOf<ArrayBuffer>(typedArrayPrototype, 'buffer')
+export const typedArrayBuffer: (value: unknown) => ArrayBuffer = getterOf(typedArrayPrototype, 'buffer')
 const typedArrayByteOffset = getterOf<number>(typedArrayPrototype, 'byteOffset')
 export const typedArrayByteLength: (value: unknown) => number = getterOf(typedArrayPrototype, 'byteLength')
 const dataViewBuffer = getterOf<ArrayBuffer>(DataView.prototype, 'buffer')

@@ -58,7 +58,7 @@ export function definePairs<Value>(
     values(this: unknown): object {
       return iterate(this, 'values')
     },
-    forEach(this: unknown, callback: unknown, self?: unknown): void {
+    forEach(this: unknown, callback: unknown, self: unknown = undefined): void {
       pairsOf(this)
       if (typeof callback !== 'function')
         throw new TypeError(`${className}.forEach: the callback is no function`)

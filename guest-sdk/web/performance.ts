@@ -15,19 +15,22 @@ export function createPerformance(
   let origin = 0
   const originMs = (): number => (origin ||= now())
   class PerformanceClass extends EventTarget {
+    // Read where an instance is wanted: what is none throws a TypeError.
+    readonly #originMs = originMs
+
     constructor(given: unknown = undefined) {
       if (given !== token) throw new TypeError('Illegal constructor')
       super()
     }
     get timeOrigin(): number {
-      return originMs()
+      return this.#originMs()
     }
     now(): number {
-      const start = originMs()
+      const start = this.#originMs()
       return now() - start
     }
     toJSON(): { timeOrigin: number } {
-      return { timeOrigin: originMs() }
+      return { timeOrigin: this.#originMs() }
     }
   }
   return { Performance: PerformanceClass, performance: new PerformanceClass(token) }

@@ -4,9 +4,12 @@
  */
 import type { AbortSignal, AbortKit } from './abort.ts'
 import { BodyState, type BodyKit, type IncomingBody } from './body.ts'
+import { dictionary } from './dictionary.ts'
 import { HeaderList } from './header-list.ts'
 import type { Headers, HeadersKit } from './headers.ts'
-import { exec, toUpperCase } from './intrinsics.ts'
+import { typedArrayName } from './intrinsics.ts'
+import { attributesOf, DEFAULTS, normalizeMethod, type RequestInit } from './request-init.ts'
+import type { ResponseParts } from './response.ts'
 
 export interface Request {
   readonly method: string
@@ -16,8 +19,22 @@ export interface Request {
   clone(): Request
 }
 
+/** What a request asks for, its body taken. */
+export interface RequestParts {
+  readonly method: string
+  readonly url: string
+  /** Flat: name, value, … */
+  readonly headers: string[]
+  readonly body: ResponseParts['body']
+  /** undefined: nobody can abort it. */
+  readonly signal: AbortSignal | undefined
+  readonly redirect: string
+}
+
 export interface RequestKit {
   readonly Request: new (input: unknown, init?: RequestInit) => Request
+  /** As `new Request(input, init)` does, and throws. */
+  readRequest(input: unknown, init: RequestInit | undefined): RequestParts
   createRequest(
     method: string,
     url: string,
@@ -25,30 +42,6 @@ export interface RequestKit {
     body: IncomingBody,
     signal: () => AbortSignal,
   ): Request
-}
-
-/** Attributes that mean nothing to a server, but are kept for those who copy them: name and allowed values. */
-const ATTRIBUTES: Readonly<Record<Attribute, string>> = {
-  cache: 'default no-store reload no-cache force-cache only-if-cached',
-  credentials: 'same-origin omit include',
-  mode: 'cors navigate same-origin no-cors',
-  redirect: 'follow error manual',
-  referrerPolicy:
-    ' no-referrer no-referrer-when-downgrade same-origin origin strict-origin origin-when-cross-origin ' +
-    'strict-origin-when-cross-origin unsafe-url',
-}
-
-type Attribute = 'cache' | 'credentials' | 'mode' | 'redirect' | 'referrerPolicy'
-
-export interface RequestInit extends Partial<Record<Attribute, string>> {
-  method?: string
-  headers?: unknown
-  body?: unknown
-  signal?: AbortSignal | null
-  duplex?: string
-  referrer?: string
-  integrity?: string
-  keepalive?: boolean
 }
 
 class RequestState {
@@ -78,20 +71,6 @@ class RequestState {
     this.signal = signal
     this.extras = undefined
   }
-}
-
-const NOT_TOKEN = /[^a-z0-9!#$%&'*+.^_`|~-]/i
-const FORBIDDEN_METHOD = /^(?:connect|trace|track)$/i
-const NORMALIZED_METHOD = /^(?:delete|get|head|options|post|put)$/i
-
-function normalizeMethod(hostile: unknown): string {
-  const method = `${hostile as string}`
-  if (method === 'GET' || method === 'POST') return method
-  if (method === '' || exec(NOT_TOKEN, method) !== null)
-    throw new TypeError(`Request: invalid method "${method}"`)
-  if (exec(FORBIDDEN_METHOD, method) !== null)
-    throw new TypeError(`Request: the method ${method} is not allowed`)
-  return exec(NORMALIZED_METHOD, method) === null ? method : toUpperCase(method)
 }
 
 export interface RequestDeps {
@@ -143,7 +122,7 @@ export function createRequestKit({ headers: headersKit, bodies, abort, parseUrl 
     const followed = given === undefined ? (from === undefined ? null : signalOf(from)) : given
     const signal = followed === null ? abort.createSignal : abort.any([followed])
 
-    const extras = attributesOf(init, from?.extras)
+    const extras = attributesOf(init, method, from?.extras, (text) => parseUrl(text) !== undefined)
     const hasBody = init.body !== undefined && init.body !== null
     const inherits = !hasBody && from !== undefined && bodies.hasBody(from.body)
     if ((hasBody || (inherits && init.body === undefined)) && (method === 'GET' || method === 'HEAD')) {
@@ -165,24 +144,6 @@ export function createRequestKit({ headers: headersKit, bodies, abort, parseUrl 
     return state
   }
 
-  function attributesOf(
-    init: RequestInit,
-    inherited: Record<string, unknown> | undefined,
-  ): Record<string, unknown> | undefined {
-    const own: Record<string, unknown> = {}
-    for (const name of Object.keys(ATTRIBUTES) as Attribute[]) {
-      const value = init[name]
-      if (value === undefined) continue
-      if (!ATTRIBUTES[name].split(' ').includes(`${value}`)) {
-        throw new TypeError(`Request: "${value}" is no value of ${name}`)
-      }
-      own[name] = `${value}`
-    }
-    if (init.integrity !== undefined) own['integrity'] = `${init.integrity}`
-    if (init.keepalive !== undefined) own['keepalive'] = Boolean(init.keepalive)
-    return inherited === undefined && Object.keys(own).length === 0 ? undefined : { ...inherited, ...own }
-  }
-
   class Request {
     readonly #state: RequestState
 
@@ -194,34 +155,20 @@ export function createRequestKit({ headers: headersKit, bodies, abort, parseUrl 
         (self) => (self as Request).#state.body,
         (self) => (self as Request).#state.list.get('content-type') ?? '',
       )
-      const plain: Record<string, unknown> = {
-        cache: 'default',
-        credentials: 'same-origin',
-        mode: 'cors',
-        redirect: 'follow',
-        referrerPolicy: '',
-        referrer: 'about:client',
-        integrity: '',
-        keepalive: false,
-        destination: '',
-        duplex: 'half',
-        isReloadNavigation: false,
-        isHistoryNavigation: false,
-      }
-      for (const name of Object.keys(plain)) {
-        Object.defineProperty(Request.prototype, name, {
-          configurable: true,
-          enumerable: true,
-          get(this: Request) {
-            return this.#state.extras?.[name] ?? plain[name]
+      for (const name of Object.keys(DEFAULTS)) {
+        // An accessor of a literal has the name that it goes by.
+        const holder = {
+          get [name](): unknown {
+            return (this as unknown as Request).#state.extras?.[name] ?? DEFAULTS[name]
           },
-        })
+        }
+        Object.defineProperties(Request.prototype, Object.getOwnPropertyDescriptors(holder))
       }
     }
 
     constructor(input: unknown, init: RequestInit = {}) {
       if (arguments.length === 0) throw new TypeError('Request: 1 argument is required, 0 given')
-      this.#state = input instanceof RequestState ? input : build(input, init ?? {})
+      this.#state = input instanceof RequestState ? input : build(input, dictionary(init, 'Request'))
     }
 
     get method(): string {
@@ -256,8 +203,31 @@ export function createRequestKit({ headers: headersKit, bodies, abort, parseUrl 
     }
   }
 
+  function readRequest(input: unknown, init: RequestInit | undefined): RequestParts {
+    const state = build(input, dictionary(init, 'Request'))
+    const taken = bodies.take(state.body)
+    const body: RequestParts['body'] =
+      taken === null
+        ? null
+        : typeof taken === 'string'
+          ? { text: taken }
+          : typedArrayName(taken) === 'Uint8Array'
+            ? { bytes: taken as Uint8Array }
+            : { stream: bodies.asStream(taken) }
+    const { signal } = state
+    return {
+      method: state.method,
+      url: urlOf(state),
+      headers: state.list.flat(),
+      body,
+      signal: typeof signal === 'function' ? undefined : signal,
+      redirect: (state.extras?.['redirect'] as string | undefined) ?? 'follow',
+    }
+  }
+
   return {
     Request: Request as unknown as RequestKit['Request'],
+    readRequest,
     createRequest: (method, url, rawHeaders, body, signal) =>
       new Request(
         new RequestState(

@@ -1,9 +1,10 @@
 /** Response (Fetch), and what the kernel reads of one when a handler returns it. */
 import type { ReadableStream } from 'web-streams-polyfill'
-import type { BodyKit, BodyState } from './body.ts'
-import type { HeaderList } from './header-list.ts'
+import { BodyState, type BodyKit, type IncomingBody } from './body.ts'
+import { HeaderList } from './header-list.ts'
 import type { Headers, HeadersKit } from './headers.ts'
 import { exec, JsonStringify, typedArrayName } from './intrinsics.ts'
+import type { SocketEnd } from '../kernel/web-contract.ts'
 
 export interface ResponseParts {
   /** 200–599. */
@@ -15,12 +16,23 @@ export interface ResponseParts {
     | { readonly text: string }
     | { readonly bytes: Uint8Array }
     | { readonly stream: ReadableStream }
+  /** With status 101. */
+  readonly socket?: SocketEnd
+}
+
+/** What a response needs of WebSocket's part, which is loaded if any value can be one. */
+export interface ResponseSockets {
+  isSocket(value: unknown): boolean
+  /** Its end of the pair, for the connection; throws TypeError if it was used already. */
+  take(socket: object): SocketEnd
 }
 
 export interface ResponseInit {
   status?: number
   statusText?: string
   headers?: unknown
+  /** With status 101 and no body: the end of a WebSocketPair that the client is joined to. */
+  webSocket?: unknown
 }
 
 export interface Response {
@@ -39,22 +51,39 @@ export interface ResponseKit {
     redirect(url: unknown, status?: number): Response
   }
   readResponse(value: unknown): ResponseParts | undefined
+  /** A response that came from elsewhere, with headers that cannot be changed. */
+  createResponse(head: ResponseHead, body: IncomingBody): object
+}
+
+export interface ResponseHead {
+  readonly status: number
+  readonly statusText: string
+  /** Flat: name, value, … */
+  readonly headers: readonly string[]
+  readonly url: string
+  readonly redirected: boolean
 }
 
 class ResponseState {
   type: string
+  url: string
+  redirected: boolean
   status: number
   statusText: string
   list: HeaderList
   headers: Headers | undefined
   body: BodyState
+  webSocket: object | null
   constructor(status: number, statusText: string, list: HeaderList, body: BodyState) {
     this.type = 'default'
+    this.url = ''
+    this.redirected = false
     this.status = status
     this.statusText = statusText
     this.list = list
     this.headers = undefined
     this.body = body
+    this.webSocket = null
   }
 }
 
@@ -66,6 +95,7 @@ export function createResponse(
   headersKit: HeadersKit,
   bodies: BodyKit,
   redirectTarget: (url: unknown) => string,
+  sockets: ResponseSockets,
 ): ResponseKit {
   let stateOf!: (value: unknown) => ResponseState | undefined
 
@@ -81,8 +111,13 @@ export function createResponse(
     const givenStatus = options.status
     // Web IDL's unsigned short; a status of a wrong kind becomes 0 and is refused.
     const status = givenStatus === undefined ? 200 : +givenStatus & 0xffff
-    if (status < 200 || status > 599)
-      throw new RangeError(`Response: the status must be 200 to 599, not ${givenStatus}`)
+    const webSocket = options.webSocket ?? null
+    if (webSocket !== null && !sockets.isSocket(webSocket))
+      throw new TypeError('Response: webSocket is no WebSocket of a WebSocketPair')
+    if (webSocket === null ? status < 200 || status > 599 : status !== 101)
+      throw new RangeError(
+        `Response: the status must be 200 to 599, or 101 with a webSocket, not ${givenStatus}`,
+      )
     const givenText = options.statusText
     const statusText = givenText === undefined ? '' : `${givenText}`
     if (statusText !== '' && exec(NOT_REASON, statusText) !== null) {
@@ -95,7 +130,9 @@ export function createResponse(
       const wanted = defaultType ?? type
       if (wanted !== undefined && !list.has('content-type')) list.add('content-type', wanted)
     }
-    return new ResponseState(status, statusText, list, state)
+    const response = new ResponseState(status, statusText, list, state)
+    response.webSocket = webSocket as object | null
+    return response
   }
 
   class Response {
@@ -146,10 +183,10 @@ export function createResponse(
       return this.#state.type
     }
     get url(): string {
-      return ''
+      return this.#state.url
     }
     get redirected(): boolean {
-      return false
+      return this.#state.redirected
     }
     get status(): number {
       return this.#state.status
@@ -160,15 +197,21 @@ export function createResponse(
     get statusText(): string {
       return this.#state.statusText
     }
+    get webSocket(): object | null {
+      return this.#state.webSocket
+    }
     get headers(): Headers {
       const state = this.#state
       return (state.headers ??= headersKit.wrap(state.list))
     }
 
     clone(): Response {
-      const { type, status, statusText, list, body } = this.#state
+      const { type, url, redirected, status, statusText, list, body, webSocket } = this.#state
+      if (webSocket !== null) throw new TypeError('Response.clone: one with a webSocket cannot be cloned')
       const copy = new ResponseState(status, statusText, list.copy(), bodies.clone(body))
       copy.type = type
+      copy.url = url
+      copy.redirected = redirected
       copy.list.immutable = list.immutable
       return new Response(copy)
     }
@@ -177,8 +220,10 @@ export function createResponse(
   function readResponse(value: unknown): ResponseParts | undefined {
     const state = stateOf(value)
     if (state === undefined) return undefined
-    const { status, list } = state
+    const { status, list, webSocket } = state
     if (status === 0) throw new TypeError('Response.error() cannot be sent')
+    if (webSocket !== null)
+      return { status, headers: list.flat(), body: null, socket: sockets.take(webSocket) }
     const taken = bodies.take(state.body)
     const headers = list.flat()
     if (taken === null) return { status, headers, body: null }
@@ -188,5 +233,14 @@ export function createResponse(
     return { status, headers, body: { stream: bodies.asStream(taken) } }
   }
 
-  return { Response: Response as unknown as ResponseKit['Response'], readResponse }
+  function createResponse(head: ResponseHead, body: IncomingBody): Response {
+    const list = new HeaderList(headersKit.lower, head.headers, true)
+    const state = new ResponseState(head.status, head.statusText, list, new BodyState(body))
+    state.type = 'basic'
+    state.url = head.url
+    state.redirected = head.redirected
+    return new Response(state)
+  }
+
+  return { Response: Response as unknown as ResponseKit['Response'], readResponse, createResponse }
 }

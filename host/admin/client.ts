@@ -2,11 +2,27 @@
  * The control API as typed functions, for the command line and for programs. The casts below are the one place
  * where the host's answers are trusted to have the shape of host/admin/wire.ts.
  */
-import type { DeployRequest, DeployResult, DoctorCheck, ServiceStatus } from '../core/control.ts'
+import type {
+  DeployRequest,
+  DeployResult,
+  DoctorCheck,
+  EngineStatus,
+  GrantStatus,
+  ScheduledRun,
+  ServiceStatus,
+} from '../core/control.ts'
 import { VelaError } from '../core/errors.ts'
 import type { Deployment, JsonValue, Scope, ServiceRecord, Tenant, TokenRecord } from '../registry/types.ts'
 import { createAdminHttp, velaErrorOf, type AdminClientOptions, type AdminHttp } from './client-http.ts'
-import type { DeployEvent, InvokeAnswer, StatusAnswer, TailEvent, TokenAnswer } from './wire.ts'
+import type {
+  DeployEvent,
+  EngineInput,
+  GrantDecisionInput,
+  InvokeAnswer,
+  StatusAnswer,
+  TailEvent,
+  TokenAnswer,
+} from './wire.ts'
 
 export interface AdminClient {
   status(): Promise<StatusAnswer>
@@ -26,6 +42,21 @@ export interface AdminClient {
   invoke(tenant: string, service: string, method: string, args: readonly JsonValue[]): Promise<InvokeAnswer>
   /** Ends with the signal, without an error. */
   tail(tenant: string, service: string, signal?: AbortSignal): AsyncGenerator<TailEvent, void, void>
+
+  /** Operators only. Resolves when the service runs on that engine. */
+  setEngine(tenant: string, service: string, engine: EngineInput): Promise<EngineStatus>
+
+  /** What the active version asks for, and what it can reach. */
+  listGrants(tenant: string, service: string): Promise<GrantStatus[]>
+  /** Operators only. Answers with all grants as they are then. */
+  decideGrant(
+    tenant: string,
+    service: string,
+    binding: string,
+    decision: GrantDecisionInput,
+  ): Promise<GrantStatus[]>
+  /** Resolves when the run is over; without `cron`, the only schedule there is. */
+  runSchedule(tenant: string, service: string, cron?: string): Promise<ScheduledRun>
 
   listSecrets(tenant: string, service: string): Promise<string[]>
   putSecret(tenant: string, service: string, key: string, value: string): Promise<void>
@@ -65,6 +96,17 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     invoke: (tenant, service, method, args) =>
       post(`${servicePath(tenant, service)}/invoke`, { method, args }),
     tail: (tenant, service, signal) => tail(http, `${servicePath(tenant, service)}/logs`, signal),
+
+    setEngine: async (tenant, service, engine) =>
+      (await http.json('PUT', `${servicePath(tenant, service)}/engine`, { body: { engine } })) as EngineStatus,
+
+    listGrants: (tenant, service) => get(`${servicePath(tenant, service)}/grants`),
+    decideGrant: async (tenant, service, binding, decision) =>
+      (await http.json('PUT', `${servicePath(tenant, service)}/grants/${segment(binding)}`, {
+        body: { decision },
+      })) as GrantStatus[],
+    runSchedule: (tenant, service, cron) =>
+      post(`${servicePath(tenant, service)}/schedules/run`, cron === undefined ? {} : { cron }),
 
     listSecrets: (tenant, service) => get(`${servicePath(tenant, service)}/secrets`),
     async putSecret(tenant, service, key, value) {

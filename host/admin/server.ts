@@ -12,9 +12,11 @@ import { installGuard } from './guard.ts'
 import { asVelaError, installProblems, refuseMalformed, sendProblem, type AdminLog } from './problems.ts'
 import type { RouteContext } from './routes/context.ts'
 import { deploymentRoutes } from './routes/deployments.ts'
+import { grantRoutes } from './routes/grants.ts'
 import { invokeRoutes } from './routes/invoke.ts'
 import { logRoutes, type TailOptions } from './routes/logs.ts'
 import { operationRoutes } from './routes/operations.ts'
+import { scheduleRoutes } from './routes/schedules.ts'
 import { secretRoutes } from './routes/secrets.ts'
 import { serviceRoutes } from './routes/services.ts'
 import { tenantRoutes } from './routes/tenants.ts'
@@ -87,7 +89,9 @@ export function createAdminServer(deps: AdminServerDeps, options: AdminServerOpt
   tenantRoutes(app, context)
   serviceRoutes(app, context)
   deploymentRoutes(app, context)
+  grantRoutes(app, context)
   invokeRoutes(app, context)
+  scheduleRoutes(app, context)
   secretRoutes(app, context)
   tokenRoutes(app, context)
   logRoutes(app, context, { ...TAIL, ...options.tail })

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { MAXIMUM_LIMITS, type Limits } from '../../sandbox/protocol/limits.ts'
-import type { DeployRequest, DeployResult, LogEntry } from '../core/control.ts'
+import type { Control, DeployRequest, DeployResult, LogEntry } from '../core/control.ts'
 import type { Problem } from '../core/errors.ts'
 import type { JsonValue, Scope, TokenRecord } from '../registry/types.ts'
 
@@ -29,6 +29,12 @@ export interface InvokeInput {
   readonly method: string
   readonly args: JsonValue[]
 }
+
+/** `policy`: the operator's policy decides again. */
+export type GrantDecisionInput = Parameters<Control['decideGrant']>[3]
+
+/** `manifest`: what the manifest says, again. */
+export type EngineInput = 'v8' | 'quickjs' | 'manifest'
 
 export interface TokenInput {
   readonly tenant: string | null
@@ -56,6 +62,15 @@ export const InvokeBody: z.ZodType<InvokeInput> = z.strictObject({
   method: z.string().min(1).max(256),
   // Parsed from JSON, so what is in it can be nothing else.
   args: (z.array(z.unknown()) as unknown as z.ZodType<JsonValue[]>).default([]),
+})
+export const DecisionBody: z.ZodType<{ decision: GrantDecisionInput }> = z.strictObject({
+  decision: z.enum(['granted', 'revoked', 'policy'], 'must be "granted", "revoked" or "policy"'),
+})
+export const RunBody: z.ZodType<{ cron?: string | undefined }> = z
+  .strictObject({ cron: z.string().max(200).optional() })
+  .default({})
+export const EngineBody: z.ZodType<{ engine: EngineInput }> = z.strictObject({
+  engine: z.enum(['v8', 'quickjs', 'manifest'], 'must be "v8", "quickjs" or "manifest"'),
 })
 export const SecretBody: z.ZodType<{ value: string }> = z.strictObject({
   value: z.string().max(SECRET_CHARS),

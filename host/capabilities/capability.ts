@@ -14,8 +14,12 @@ export interface CapabilityKind<Options = unknown> {
    * `{}` and `true` stand for one binding under the kind's own name.
    */
   parse(asked: JsonValue): readonly Binding<Options>[]
-  /** Options narrowed to what the policy's JSON under the kind's key allows, or why it is not granted. */
+  /** (`true` allows what is asked; `false` never comes here.) Options narrowed to what the policy's JSON under the kind's key allows, or why it is not granted. */
   narrow(options: Options, policy: JsonValue, place: Place): Options | Refusal
+  /** What deployments may have where the operator says nothing; false: nothing. */
+  readonly defaultPolicy: JsonValue
+  /** What is wrong with a policy that is neither true nor false; undefined: nothing. */
+  checkPolicy(policy: JsonValue): string | undefined
   /** One line for people: what a deployment with it can reach. */
   describe(options: Options): string
   /** Starts serving one granted binding of one deployment. */

@@ -26,6 +26,8 @@ export interface Call {
   readonly canceled: boolean
   /** When it entered the queue (monotonic milliseconds); the wall limit counts from here. */
   readonly startedMs: number
+  /** How many services deep in a chain of calls it is; a client's is 0. */
+  readonly depth: number
   /** How often a replica has taken it. A call whose first entry was killed is tried once more, by itself. */
   attempts: number
 
@@ -41,6 +43,18 @@ export interface Call {
   failed(code: ErrorCode, detail: string): void
   /** The guest wants so many more bytes of the request body; 0: none any more. */
   wants(bytes: number): void
+  /** The client's side of a WebSocket; a call without it cannot be answered with status 101. */
+  readonly socket?: SocketSink | undefined
+  /** What lasts (TurnLink.endure) is asked to end, for the service goes; a WebSocket with this code and reason. */
+  shut?(code: number, reason: string): void
+}
+
+/** What a guest says to the client of its WebSocket. */
+export interface SocketSink {
+  /** A message; of kind BODY.stream its `size` bytes follow by `data`. */
+  message(kind: number, body: string, size: number): void
+  /** The guest closes; code 0: none. */
+  close(code: number, reason: string): void
 }
 
 /** What a call may ask of its turn while it is in flight. Each is without effect once the turn is over. */
@@ -50,4 +64,18 @@ export interface TurnLink {
   /** Leave to send so many more bytes of the response body. */
   grant(bytes: number): void
   cancel(code: string): void
+  /** What is sent now may last: wallMs no longer counts. False: as many last as may (limits.sockets). */
+  endure(): boolean
+  /** The same for a WebSocket. `onRoom`: `receive` said false, and more may come again. */
+  openSocket(onRoom: () => void): SocketLink | undefined
+}
+
+/** What a client says to the guest behind its WebSocket. Bytes are byte strings, of UTF-8 if they are text. */
+export interface SocketLink {
+  /** False: nothing more, please, until there is room. */
+  receive(isText: boolean, bytes: string): boolean
+  /** The guest has taken so much of what it was given. */
+  taken(amount: number): void
+  /** It is over; `how` as in CLOSE. */
+  closed(code: number, how: number, reason: string): void
 }

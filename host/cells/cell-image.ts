@@ -3,12 +3,15 @@
  * kernel's snapshot and parts, and the engine's addon. The permission model then lets a cell read that directory alone.
  */
 import { createHash } from 'node:crypto'
-import { chmod, copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type BuildOptions } from 'esbuild'
+import { WASM_FILE } from '../../sandbox/engine/quickjs-abi.ts'
+import { partExpression } from './part-expression.ts'
+import { copyQuickjs } from './quickjs-wasm.ts'
 
 export interface CellImage {
   readonly dir: string
@@ -18,13 +21,29 @@ export interface CellImage {
   readonly kernelCore: string
   /** Cells that start afterwards boot from it. */
   writeSnapshot(snapshot: Buffer): Promise<void>
+  /** Cells read it when they first load a guest for QuickJS. */
+  writeQuickjsImage(image: Buffer): Promise<void>
   remove(): Promise<void>
 }
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const KERNEL = join(ROOT, 'guest-sdk/kernel/boot.ts')
 const PARTS_DIR = join(ROOT, 'guest-sdk/web/parts')
-const PARTS: readonly string[] = ['clone', 'encodings', 'forms', 'streams']
+const PARTS: readonly string[] = [
+  'clone',
+  'compression',
+  'encodings',
+  'error-events',
+  'forms',
+  'messaging',
+  'streams',
+  'subtle',
+  'urlpattern',
+  'websocket',
+]
+const CAPABILITIES_DIR = join(ROOT, 'guest-sdk/capabilities')
+/** Kinds with a guest's half of their own; its part is called `capability-<kind>`. */
+const CAPABILITIES: readonly string[] = ['fetch', 'kv', 'services']
 const PREFIX = 'vela-cell-'
 const CELL = join(ROOT, 'sandbox/cell.ts')
 
@@ -38,6 +57,8 @@ export async function buildCellImage(): Promise<CellImage> {
     writeFile(join(dir, 'package.json'), '{"type":"module"}', { mode: 0o644 }),
     writeFile(join(dir, 'parts.json'), JSON.stringify(parts), { mode: 0o644 }),
     writeFile(join(dir, 'kernel.snapshot'), '', { mode: 0o644 }),
+    writeFile(join(dir, 'quickjs.image'), '', { mode: 0o644 }),
+    copyQuickjs(join(dir, WASM_FILE)),
     copyFile(findAddon(), join(dir, 'isolated_vm.node')),
   ])
   return {
@@ -50,6 +71,11 @@ export async function buildCellImage(): Promise<CellImage> {
       .slice(0, 16),
     kernelCore: core,
     writeSnapshot: (snapshot) => writeFile(join(dir, 'kernel.snapshot'), snapshot, { mode: 0o644 }),
+    // Whole or not at all: cells that run may be reading it.
+    async writeQuickjsImage(image) {
+      await writeFile(join(dir, 'quickjs.part'), image, { mode: 0o644 })
+      await rename(join(dir, 'quickjs.part'), join(dir, 'quickjs.image'))
+    },
     remove: () => rm(dir, { recursive: true, force: true }),
   }
 }
@@ -85,8 +111,19 @@ async function bundleKernel(entry: string): Promise<string> {
 }
 
 async function bundleParts(): Promise<Record<string, string>> {
-  const sources = await Promise.all(PARTS.map((name) => bundleKernel(join(PARTS_DIR, `${name}.ts`))))
-  return Object.fromEntries(PARTS.map((name, index) => [name, sources[index] as string]))
+  const files = [
+    ...PARTS.map((name) => [name, join(PARTS_DIR, `${name}.ts`)] as const),
+    ...CAPABILITIES.map((kind) => [`capability-${kind}`, join(CAPABILITIES_DIR, `${kind}.ts`)] as const),
+  ]
+  return Object.fromEntries(
+    await Promise.all(files.map(async ([name, file]) => [name, await bundlePart(file)] as const)),
+  )
+}
+
+async function bundlePart(entry: string): Promise<string> {
+  return partExpression(
+    await bundle({ entryPoints: [entry], format: 'esm', target: 'es2024', minify: true }),
+  )
 }
 
 async function bundleCell(): Promise<string> {

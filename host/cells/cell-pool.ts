@@ -6,6 +6,7 @@ import type { Config } from '../core/config.ts'
 import { VelaError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Metrics } from '../core/metrics.ts'
+import type { EngineName } from '../../sandbox/engine/contract.ts'
 import { buildCellImage, type CellImage } from './cell-image.ts'
 import { createRecorder, type Recorder, type RecordingHeader } from './recorder.ts'
 import { createSpawner, probeContainment, type Containment } from './spawn.ts'
@@ -15,6 +16,8 @@ export interface CellPool {
   readonly supervisor: Supervisor
   readonly image: CellImage
   readonly containment: Containment
+  /** What guests of that engine need of the cells' image; made once, when first asked for. */
+  prepareEngine(engine: EngineName): Promise<void>
   close(): Promise<void>
 }
 
@@ -41,10 +44,21 @@ export async function createCellPool({ config, log, metrics }: CellPoolDeps): Pr
     config.cells,
   )
   await completeImage(image, supervisor)
+  let quickjs: Promise<void> | undefined
   return {
     supervisor,
     image,
     containment,
+    async prepareEngine(engine) {
+      if (engine === 'v8') return
+      quickjs ??= completeQuickjs(image, supervisor)
+      try {
+        await quickjs
+      } catch (thrown) {
+        quickjs = undefined
+        throw thrown
+      }
+    },
     async close() {
       await supervisor.close()
       await image.remove()
@@ -58,6 +72,14 @@ export async function completeImage(image: CellImage, supervisor: Supervisor): P
   if (snapshot.length === 0)
     throw new VelaError('VELA_CELL_START_FAILED', 'The kernel snapshot could not be made')
   await image.writeSnapshot(snapshot)
+}
+
+/** QuickJS's image is made in a cell that runs no guest, too; hosts that never use it never make it. */
+export async function completeQuickjs(image: CellImage, supervisor: Supervisor): Promise<void> {
+  const memory = await supervisor.compile(image.kernelCore, 'quickjs')
+  if (memory.length === 0)
+    throw new VelaError('VELA_CELL_START_FAILED', 'The kernel image for QuickJS could not be made')
+  await image.writeQuickjsImage(memory)
 }
 
 function reportEvent({ kind, ...fields }: CellEvent, log: Log, metrics: Metrics): void {

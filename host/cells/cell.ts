@@ -22,6 +22,9 @@ import { createSeedPool } from './seed-pool.ts'
 export type { CellProcess } from './cell-process.ts'
 export type { CellEnd, LoadPayload, Resident } from './resident.ts'
 
+/** A service's code cache for V8, V8's kernel snapshot, QuickJS's kernel image. */
+export type CompileKind = 'service' | 'kernel' | 'quickjs'
+
 export interface CellOptions {
   readonly process: CellProcess
   readonly recorder?: Recorder | undefined
@@ -132,9 +135,9 @@ export class Cell {
   }
 
   /** V8's code cache of a source; only for a cell that never had a resident. Empty if there is none. */
-  async compile(source: string, kind: 'service' | 'kernel'): Promise<Buffer> {
+  async compile(source: string, kind: CompileKind): Promise<Buffer> {
     const cache = new Promise<Buffer>((done) => {
-      this.#compile = { source: Buffer.from(source), kind: kind === 'kernel' ? 1 : 0, done }
+      this.#compile = { source: Buffer.from(source), kind: COMPILE_KINDS[kind], done }
     })
     this.#schedule()
     const lost = this.#options.process.exited.then(() => Buffer.alloc(0))
@@ -226,7 +229,7 @@ export class Cell {
     const head = Buffer.from(config)
     const payload = Buffer.concat(codeCache === undefined ? [head, source] : [head, source, codeCache])
     this.#writer.bytes(TO_CELL.load, number, head.length, source.length, payload)
-    return resident.entryBudgetMs()
+    return resident.loadBudgetMs
   }
 
   #receive(frame: Frame): void {
@@ -255,7 +258,7 @@ export class Cell {
         resident?.log(frame.a, textOf(frame.flags, frame.payload))
         break
       case FROM_CELL.loaded:
-        resident?.loaded(parseJson(frame))
+        resident?.loaded(parseJson(frame), frame.a === 1)
         break
       case FROM_CELL.fault: {
         // Before the resident is forgotten: a violation must still find it among those who lose their cell.
@@ -294,6 +297,8 @@ export class Cell {
 }
 
 const EMPTY = new Uint8Array(0)
+/** `a` of a COMPILE frame. */
+const COMPILE_KINDS = { service: 0, kernel: 1, quickjs: 2 } as const
 const WARM_BUDGET_MS = 1000
 const WARM_IDLE_MS = 3
 const COMPILE_BUDGET_MS = 10_000

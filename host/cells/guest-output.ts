@@ -2,7 +2,7 @@
  * Reads what a guest said in one OUTPUT frame. Everything in it is hostile: what does not fit the protocol is a
  * violation, and the cell that sent it is killed.
  */
-import { BODY, FROM_GUEST } from '../../guest-sdk/kernel/messages.ts'
+import { BODY, FIRST_CALL_ID, FROM_GUEST, LAST_CALL_ID } from '../../guest-sdk/kernel/messages.ts'
 import { ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
 import type { GuestError } from './call.ts'
 
@@ -22,6 +22,19 @@ export interface OutputHandler {
   settled(id: number): void
   credit(id: number, bytes: number): void
   timer(dueMs: number): void
+  call(
+    id: number,
+    grant: number,
+    method: string,
+    argsJson: string,
+    kind: number,
+    body: string,
+    turn: number,
+  ): void
+  drop(id: number): void
+  /** Of kind BODY.stream: `size` bytes follow. */
+  message(id: number, kind: number, body: string, size: number): void
+  close(id: number, code: number, reason: string): void
 }
 
 export function readOutput(text: string, handler: OutputHandler): void {
@@ -67,6 +80,29 @@ function readMessage(message: unknown[], take: (size: number) => string, handler
       return handler.credit(id, natural(message[2]))
     case FROM_GUEST.timer:
       return handler.timer(id)
+    case FROM_GUEST.call: {
+      const args = take(natural(message[4]))
+      const kind = bodyKind(message[5])
+      const body = take(natural(message[6]))
+      return handler.call(
+        callId(id),
+        natural(message[2]),
+        nameOf(message[3]),
+        args,
+        kind,
+        body,
+        natural(message[7]),
+      )
+    }
+    case FROM_GUEST.message: {
+      const kind = bodyKind(message[2])
+      const size = natural(message[3])
+      return handler.message(id, kind, kind === BODY.stream ? '' : take(size), size)
+    }
+    case FROM_GUEST.close:
+      return handler.close(id, closeCode(message[2]), closeReason(take(natural(message[3]))))
+    case FROM_GUEST.drop:
+      return handler.drop(callId(id))
     default:
       throw new ProtocolViolation('A message has an unknown kind')
   }
@@ -87,6 +123,18 @@ function natural(value: unknown): number {
   return value
 }
 
+function callId(id: number): number {
+  if (id < FIRST_CALL_ID || id > LAST_CALL_ID) throw new ProtocolViolation('A call has an id that is none')
+  return id
+}
+
+function nameOf(value: unknown): string {
+  if (typeof value !== 'string' || value.length > MAX_NAME) throw new ProtocolViolation('A name is malformed')
+  return value
+}
+
+const MAX_NAME = 1024
+
 function bodyKind(value: unknown): number {
   const kind = natural(value)
   if (kind > BODY.stream) throw new ProtocolViolation('A body has an unknown kind')
@@ -95,8 +143,23 @@ function bodyKind(value: unknown): number {
 
 function statusOf(value: unknown): number {
   const status = natural(value)
-  if (status < 200 || status > 599) throw new ProtocolViolation(`A response has the status ${status}`)
+  if (status !== 101 && (status < 200 || status > 599))
+    throw new ProtocolViolation(`A response has the status ${status}`)
   return status
+}
+
+/** What may stand in a close frame (RFC 6455), or 0 for none. */
+function closeCode(value: unknown): number {
+  const code = natural(value)
+  const isReserved = code === 1004 || code === 1005 || code === 1006
+  if (code === 0 || (code >= 1000 && code <= 1014 && !isReserved) || (code >= 3000 && code <= 4999))
+    return code
+  throw new ProtocolViolation(`A socket is closed with the code ${code}`)
+}
+
+function closeReason(reason: string): string {
+  if (Buffer.byteLength(reason) > 123) throw new ProtocolViolation('A socket is closed with a long reason')
+  return reason
 }
 
 /** Lower case, as the kernel's Headers keep them. */

@@ -3,7 +3,20 @@ import { BODY } from '../../guest-sdk/kernel/messages.ts'
 import { VelaError } from '../core/errors.ts'
 import type { Call } from './call.ts'
 
-export function createHookCall(handler: number, argument: string): { call: Call; done: Promise<void> } {
+/** Resolves when the hook has ended; rejects with what it threw, or VELA_* if it cannot end. */
+export async function callHook(
+  target: { offer(call: Call): void },
+  wake: () => void,
+  handler: number,
+  argument: string,
+): Promise<void> {
+  const { call, done } = createHookCall(handler, argument)
+  target.offer(call)
+  wake()
+  await done
+}
+
+function createHookCall(handler: number, argument: string): { call: Call; done: Promise<void> } {
   let resolve: () => void = () => undefined
   let reject: (error: VelaError) => void = () => undefined
   const done = new Promise<void>((yes, no) => {
@@ -17,6 +30,7 @@ export function createHookCall(handler: number, argument: string): { call: Call;
     canceled: false,
     startedMs: performance.now(),
     attempts: 0,
+    depth: 0,
     encode: (id) => `[0,${id},${handler},${JSON.stringify(argument)},0,0,${BODY.none},0,""]`,
     attach: () => undefined,
     head: () => undefined,

@@ -8,17 +8,23 @@ import type { Limits } from '../../sandbox/protocol/limits.ts'
 import { toVelaError, VelaError, type ErrorCode } from '../core/errors.ts'
 import type { Call } from './call.ts'
 import type { Cell, LoadPayload } from './cell.ts'
-import { createHookCall } from './hook-call.ts'
-import { Replica, type ReplicaEnd } from './replica.ts'
+import type { Perform } from './guest-calls.ts'
+import { callHook } from './hook-call.ts'
+import { isInnocent, Replica, type ReplicaEnd } from './replica.ts'
 import { createRunQueue } from './run-queue.ts'
-import { readDescription, startError, type Description } from './start-outcome.ts'
+import { createStart, discard, type Start } from './replica-start.ts'
+import { readDescription, type Description } from './start-outcome.ts'
 import { createStrikes } from './strikes.ts'
 
 export interface LiveDeploymentDeps {
   readonly limits: Limits
+  /** An earlier load of the same version waited for nothing. */
+  readonly startsAtOnce?: boolean
   readonly acquireCell: () => Promise<Cell> | Cell
   /** Fetches what a load needs; synchronous when it is at hand. `armed`: with the engine's timer. */
   readonly prepare: (armed: boolean) => Promise<LoadPayload> | LoadPayload
+  /** Carries out what the guest asks of its capabilities. */
+  readonly perform: Perform
   readonly onLog: (level: number, text: string) => void
   /** The isolate ended against its will. */
   readonly onFault: (end: ReplicaEnd, pauseMs: number) => void
@@ -35,6 +41,8 @@ export interface LiveDeployment {
   hibernate(): boolean
   /** Fails what is over its wall limit. Called a few times each second. */
   tick(nowMs: number): void
+  /** Its last load waited for nothing. */
+  readonly startsAtOnce: boolean
   readonly state: 'loaded' | 'idle' | 'paused'
   readonly inFlight: number
   readonly queueLength: number
@@ -60,6 +68,8 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
   let starvedAtMs = -Infinity
   let innocentEnds = 0
   let description: Description | undefined
+  /** Its last start waited for nothing and has no hook. */
+  let startsAtOnce = deps.startsAtOnce === true
   let onDrained: (() => void) | undefined
 
   const failAll = (calls: readonly Call[], code: ErrorCode, detail: string): void => {
@@ -71,6 +81,15 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
       onDrained()
   }
 
+  const untilIdle = async (deadlineMs: number): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, deadlineMs)
+    onDrained = resolve
+    checkDrained()
+    await promise
+    clearTimeout(timer)
+  }
+
   const gone = (which: Replica, end: ReplicaEnd): void => {
     if (replica === which) {
       replica = undefined
@@ -78,7 +97,7 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
     }
     turnsSinceFault = 0
     if (end.reason === 'starved') starvedAtMs = performance.now()
-    if (INNOCENT.has(end.reason)) innocentEnds++
+    if (isInnocent(end)) innocentEnds++
     const pauseMs = end.guilty ? strikes.strike(performance.now()) : 0
     if (end.reason !== 'stopped') deps.onFault(end, pauseMs)
     queue.unshift(end.retry)
@@ -117,33 +136,12 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
     }
   }
 
-  const startReplica = async (): Promise<Description> => {
-    // The engine's timer runs on the wall clock: on a machine this busy only the stopwatch, which reads CPU time, is fair.
-    const armed = performance.now() - starvedAtMs >= STARVED_MS
-    const [home, payload] = await Promise.all([deps.acquireCell(), deps.prepare(armed)])
-    let loaded: (value: Description) => void = () => undefined
-    let failed: (error: VelaError) => void = () => undefined
-    const outcome = new Promise<Description>((resolve, reject) => {
-      loaded = resolve
-      failed = reject
-    })
-    // A start that outlasts the wall limit would fail every request that meets a cold service.
-    const startWallMs = Math.min(LONGEST_START_MS, Math.max(limits.wallMs, SHORTEST_START_MS))
-    const late = Promise.withResolvers<never>()
-    late.promise.catch(() => undefined)
-    const deadline = setTimeout(() => {
-      late.reject(
-        new VelaError(
-          'VELA_DEPLOY_START_TIMEOUT',
-          `The service did not finish starting within ${startWallMs} ms: its top-level await or start hook waits for too long`,
-        ),
-      )
-    }, startWallMs)
-    let startFault: VelaError | undefined
+  const createReplica = (home: Cell, payload: LoadPayload, start: Start | undefined): Replica => {
     const fresh: Replica = new Replica({
       limits,
       payload,
       queue,
+      perform: deps.perform,
       wake: () => home.wake(fresh),
       armed: () => {
         const now = performance.now()
@@ -151,7 +149,11 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
         if (now - starvedAtMs < STARVED_MS) return false
         return turnsSinceFault < PROBATION_ENTRIES || strikes.isSuspect(now)
       },
-      onLoaded: (value) => loaded(readDescription(value)),
+      onLoaded: (value, atOnce) => {
+        description = readDescription(value)
+        startsAtOnce = atOnce && !description.start
+        start?.onLoaded(description)
+      },
       onLog: deps.onLog,
       onTurnEnd: () => {
         turnsSinceFault++
@@ -160,42 +162,59 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
         else if (onDrained !== undefined) checkDrained()
       },
       onGone: (end) => {
-        startFault = startError(end)
-        failed(startFault)
+        start?.onGone(end)
         gone(fresh, end)
       },
     })
-    home.load(fresh)
+    return fresh
+  }
+
+  const isArmed = (): boolean => performance.now() - starvedAtMs >= STARVED_MS
+
+  /** undefined: there is none at hand, or none to be had; an ordinary start waits, or says why. */
+  const acquireNow = (): Cell | undefined => {
     try {
-      description = await Promise.race([outcome, late.promise])
-      if (description.start) await Promise.race([callHook(fresh, home, HANDLER.start, ''), late.promise])
-    } catch (thrown) {
-      const reason = startFault ?? thrown
-      fresh.cellLost('stopped', 0)
-      home.drop(fresh)
-      throw reason
-    } finally {
-      clearTimeout(deadline)
+      const home = deps.acquireCell()
+      return home instanceof Promise ? undefined : home
+    } catch {
+      return undefined
     }
-    if (fresh.gone)
-      throw new VelaError('VELA_CELL_START_FAILED', 'The cell ended while the service was starting')
-    if (stopped) {
-      fresh.cellLost('stopped', 0)
-      home.drop(fresh)
-      throw new VelaError('VELA_CELL_LOST', 'The service stopped while it was starting')
-    }
+  }
+
+  const serve = (fresh: Replica, home: Cell): void => {
     replica = fresh
     cell = home
     fresh.accepting = true
     home.wake(fresh)
-    return description
   }
 
-  const callHook = async (target: Replica, home: Cell, handler: number, argument: string): Promise<void> => {
-    const { call, done } = createHookCall(handler, argument)
-    target.offer(call)
-    home.wake(target)
-    await done
+  /**
+   * A version that started without waiting for anything will do so again: its calls travel with it. Should it fail this
+   * time, they had no effect and are tried again behind an ordinary start.
+   */
+  const startAtOnce = (): boolean => {
+    if (!startsAtOnce || ended) return false
+    const payload = deps.prepare(isArmed())
+    const home = payload instanceof Promise ? undefined : acquireNow()
+    if (payload instanceof Promise || home === undefined) return false
+    startsAtOnce = false
+    const fresh = createReplica(home, payload, undefined)
+    home.load(fresh)
+    serve(fresh, home)
+    return true
+  }
+
+  const startReplica = async (): Promise<Description> => {
+    const [home, payload] = await Promise.all([deps.acquireCell(), deps.prepare(isArmed())])
+    const start = createStart(limits.wallMs)
+    const fresh = createReplica(home, payload, start)
+    const found = await start.run(fresh, home)
+    if (stopped) {
+      discard(fresh, home)
+      throw new VelaError('VELA_CELL_LOST', 'The service stopped while it was starting')
+    }
+    serve(fresh, home)
+    return found
   }
 
   return {
@@ -209,23 +228,17 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
         return call.failed('VELA_CELL_OVERLOADED', `${limits.queueLength} calls wait already; retry later`)
       }
       if (replica !== undefined) cell?.wake(replica)
-      else if (starting === undefined) wakeUp()
+      else if (starting === undefined && !startAtOnce()) wakeUp()
     },
     start: load,
     async drain(reason, deadlineMs) {
       if (ended) return
       ended = true
       await starting?.catch(() => undefined)
-      if (queue.length > 0 || (replica !== undefined && replica.turnCount > 0)) {
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, deadlineMs)
-          onDrained = () => {
-            clearTimeout(timer)
-            resolve()
-          }
-          checkDrained()
-        })
-      }
+      await untilIdle(deadlineMs)
+      // What lasts would do so for ever.
+      replica?.shut(reason === 'replaced')
+      await untilIdle(Math.min(deadlineMs, SHUT_MS))
       failAll(queue.takeAll(), 'VELA_CELL_LOST', 'The service stopped before it could take the call')
       stopped = true
       const last = replica
@@ -234,12 +247,11 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
       if (last === undefined || home === undefined || last.gone) return
       if (description?.stop === true) {
         await Promise.race([
-          callHook(last, home, HANDLER.stop, reason).catch(() => undefined),
+          callHook(last, () => home.wake(last), HANDLER.stop, reason).catch(() => undefined),
           new Promise((resolve) => setTimeout(resolve, Math.min(deadlineMs, STOP_HOOK_MS)).unref()),
         ])
       }
-      last.cellLost('stopped', 0)
-      home.drop(last)
+      discard(last, home)
     },
     hibernate() {
       if (replica === undefined || cell === undefined || replica.turnCount > 0 || queue.length > 0)
@@ -248,8 +260,7 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
       const home = cell
       replica = undefined
       cell = undefined
-      resting.cellLost('stopped', 0)
-      home.drop(resting)
+      discard(resting, home)
       return true
     },
     tick(nowMs) {
@@ -259,6 +270,9 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
         'The call waited too long',
       )
       replica?.expire(nowMs, limits.wallMs)
+    },
+    get startsAtOnce() {
+      return startsAtOnce
     },
     get state() {
       if (strikes.pausedUntilMs(performance.now()) > 0) return 'paused'
@@ -276,13 +290,11 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
   }
 }
 
-/** Ends that say nothing about the guest: a busy machine, a cell that was lost. */
-const INNOCENT: ReadonlySet<string> = new Set(['starved', 'exited', 'killed', 'stuck'])
 const LOG_ERROR = 3
-const LONGEST_START_MS = 15_000
-const SHORTEST_START_MS = 2_000
 const STARVED_MS = 5_000
 const STOP_HOOK_MS = 5_000
+/** For a guest to hear of closed sockets. */
+const SHUT_MS = 1_000
 
 const pausedDetail = (pauseMs: number): string =>
   `The service broke its limits too often; it is paused for ${Math.ceil(pauseMs / 1000)} s`

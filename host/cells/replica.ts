@@ -5,28 +5,32 @@
  * An entry that is killed has had no effect (the cell takes back what it said), so calls that were new in it are
  * handed back to be tried once more, each by itself: only the one at fault fails, and it is known.
  */
-import { BODY, TO_GUEST } from '../../guest-sdk/kernel/messages.ts'
+import { BODY, FIRST_CALL_ID, TO_GUEST } from '../../guest-sdk/kernel/messages.ts'
 import type { Limits } from '../../sandbox/protocol/limits.ts'
 import type { Fault } from '../../sandbox/protocol/frame.ts'
-import { ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
 import type { Call, TurnLink } from './call.ts'
 import type { CellEnd, LoadPayload, Resident } from './cell.ts'
 import { createEntryPacer, type EntryPacer } from './entry-pacer.ts'
-import { readOutput, type OutputHandler } from './guest-output.ts'
+import { readOutput } from './guest-output.ts'
+import { createGuestCalls, type CallScope, type GuestCalls, type Perform } from './guest-calls.ts'
+import { createGuestSockets, type GuestSockets } from './guest-sockets.ts'
 import { createGuestTimer, type GuestTimer } from './guest-timer.ts'
 import type { RunQueue } from './run-queue.ts'
-import { createTurnTable, type Turn } from './turn-table.ts'
+import { createTurnOutput, type TurnOutput } from './turn-output.ts'
+import { createTurnTable, touch, type Turn } from './turn-table.ts'
 import { judge } from './verdict.ts'
 
 export interface ReplicaDeps {
   readonly limits: Limits
   readonly payload: LoadPayload
   readonly queue: RunQueue
+  /** Carries out what the guest asks of its capabilities. */
+  readonly perform: Perform
   /** Something is to be said to the guest. */
   readonly wake: () => void
   /** The engine's timer is to be armed: the deployment has no history yet, or a bad one. */
   readonly armed: () => boolean
-  readonly onLoaded: (description: unknown) => void
+  readonly onLoaded: (description: unknown, atOnce: boolean) => void
   readonly onLog: (level: number, text: string) => void
   readonly onTurnEnd: () => void
   /** The isolate is gone. `retry` are calls that may be tried again. */
@@ -44,24 +48,40 @@ export interface ReplicaEnd {
 
 export class Replica implements Resident {
   readonly #deps: ReplicaDeps
-  readonly #turns = createTurnTable()
+  readonly #turns = createTurnTable((turn) => {
+    this.#calls.endTurn(turn.id)
+    this.#sockets.remove(turn)
+  })
+  readonly #sockets: GuestSockets
+  readonly #calls: GuestCalls
   readonly #pacer: EntryPacer
-  readonly #handler: OutputHandler
+  readonly #handler: TurnOutput
   readonly #timer: GuestTimer
   #messages = ''
   #bodies = ''
   #lastBatch = 0
   #lastCalls = 0
+  #lastMessages = 0
   #timerFired = false
-  /** Is the output that is being read pure ASCII? */
-  #ascii = false
   #gone = false
   accepting = false
 
   constructor(deps: ReplicaDeps) {
     this.#deps = deps
     this.#pacer = createEntryPacer(deps.limits)
-    this.#handler = this.#createHandler()
+    this.#calls = createGuestCalls({
+      limit: deps.limits.calls,
+      perform: deps.perform,
+      scopeOf: (turn) => this.#scopeOf(turn),
+      say: (message, body) => this.#say(message, body),
+    })
+    this.#sockets = createGuestSockets({ limit: deps.limits.sockets, wake: deps.wake })
+    this.#handler = createTurnOutput({
+      turns: this.#turns,
+      calls: this.#calls,
+      timer: (dueMs) => this.#timer.set(dueMs),
+      onPending: (turn) => this.#sockets.end(turn),
+    })
     // During the start there is no turn, and its timers must fire all the same.
     this.#timer = createGuestTimer({
       rests: () => this.accepting && this.#turns.size === 0,
@@ -93,15 +113,22 @@ export class Replica implements Resident {
     this.#bodies = ''
     this.#lastBatch = sequence
     this.#lastCalls = 0
+    this.#lastMessages = 0
     if (this.accepting) {
-      const { queue, limits } = this.#deps
+      const { queue } = this.#deps
       const most = this.#pacer.callsPerEntry()
+      if (!this.solitary) {
+        const said = this.#sockets.take(most)
+        if (said.count > 0) messages = messages === '' ? said.messages : `${messages},${said.messages}`
+        bodies += said.bodies
+        this.#lastMessages = said.count
+      }
       for (let call = queue.peek(); call !== undefined; call = queue.peek()) {
         const alone = call.attempts > 0
         if (
           this.#lastCalls === most ||
-          this.#turns.size >= limits.concurrency ||
-          (alone && this.#lastCalls > 0)
+          !this.#hasRoom() ||
+          (alone && this.#lastCalls + this.#lastMessages > 0)
         )
           break
         queue.shift()
@@ -114,7 +141,7 @@ export class Replica implements Resident {
         if (alone) break
       }
       if (this.#lastCalls > 0) this.#timer.resume()
-      if (queue.peek() !== undefined && this.#turns.size < limits.concurrency) this.#deps.wake()
+      if (this.#sockets.isWaiting || (queue.peek() !== undefined && this.#hasRoom())) this.#deps.wake()
     }
     if (messages === '' && !this.#timerFired) return undefined
     this.#timerFired = false
@@ -124,23 +151,28 @@ export class Replica implements Resident {
 
   /** Until it serves, what it runs is its start. */
   entryBudgetMs(): number {
-    return this.accepting ? this.#pacer.budgetMs(this.#lastCalls) : this.#deps.limits.startupMs
+    return this.accepting ? this.#pacer.budgetMs(this.#lastCalls + this.#lastMessages) : this.#deps.limits.startupMs
   }
 
-  loaded(description: unknown): void {
-    this.#deps.onLoaded(description)
+  get loadBudgetMs(): number {
+    return this.#deps.limits.startupMs
+  }
+
+  loaded(description: unknown, atOnce: boolean): void {
+    this.#deps.onLoaded(description, atOnce)
   }
 
   output(text: string, ascii: boolean, cpuMicros: number): void {
-    this.#ascii = ascii
+    this.#handler.ascii = ascii
     // What a guest hands over before the end of its entry says nothing of the time yet.
-    if (cpuMicros > 0) this.#pacer.measured(this.#lastCalls, cpuMicros)
+    if (cpuMicros > 0) this.#pacer.measured(this.#lastCalls + this.#lastMessages, cpuMicros)
     readOutput(text, this.#handler)
     this.#deps.onTurnEnd()
   }
 
   bytes(id: number, payload: Buffer): void {
-    const turn = this.#touch(id)
+    if (id >= FIRST_CALL_ID) return this.#calls.get(id)?.push(payload, BODY.bytes)
+    const turn = touch(this.#turns, id)
     if (turn !== undefined && !turn.settled) turn.call.data(payload, BODY.bytes)
   }
 
@@ -171,10 +203,21 @@ export class Replica implements Resident {
     this.#say(call.encode(turn.id), call.body)
   }
 
+  /** Asks what lasts to end; `replaced`: whoever comes back finds another version. */
+  shut(replaced: boolean): void {
+    this.#sockets.shut(...(replaced ? SERVICE_RESTART : GOING_AWAY))
+  }
+
+  /** Room for another call; what lasts is counted apart. */
+  #hasRoom(): boolean {
+    return this.#turns.size - this.#sockets.size < this.#deps.limits.concurrency
+  }
+
   /** Tells the guest that nobody waits for these turns, and forgets them. */
   expire(atMs: number, wallMs: number): void {
+    this.#calls.expire(atMs)
     for (const turn of this.#turns.values()) {
-      if (atMs - turn.call.startedMs < wallMs) return
+      if (turn.lasts || atMs - turn.wallFromMs < wallMs) continue
       this.#say(`[${TO_GUEST.cancel},${turn.id},"VELA_TURN_EXCEEDED_WALL"]`, '')
       this.#turns.close(turn)
       if (!turn.settled) turn.call.failed('VELA_TURN_EXCEEDED_WALL', `No answer within ${wallMs} ms`)
@@ -195,6 +238,8 @@ export class Replica implements Resident {
     if (this.#gone) return
     this.#gone = true
     this.#timer.close()
+    this.#calls.clear()
+    this.#sockets.clear()
     const { retry, failed } = judge(this.#turns.clear(), batch, guilt, end.reason)
     for (const { call, code } of failed) call.failed(code, end.message)
     this.#deps.onGone({ ...end, guilty: guilt || suspect, retry })
@@ -210,8 +255,11 @@ export class Replica implements Resident {
         if (open()) this.#say(`[${TO_GUEST.credit},${turn.id},${bytes}]`, '')
       },
       cancel: (code) => {
+        this.#sockets.end(turn)
         if (open()) this.#say(`[${TO_GUEST.cancel},${turn.id},${JSON.stringify(code)}]`, '')
       },
+      endure: () => open() && this.#sockets.endure(turn),
+      openSocket: (onRoom) => (open() ? this.#sockets.open(turn, onRoom) : undefined),
     }
   }
 
@@ -221,63 +269,29 @@ export class Replica implements Resident {
     this.#deps.wake()
   }
 
-  /** The turn of that id, marked as having had effects; undefined when it is over. */
-  #touch(id: number): Turn | undefined {
-    const turn = this.#turns.get(id)
-    if (turn !== undefined) turn.touched = true
-    return turn
-  }
-
-  #settle(turn: Turn, pending: boolean): void {
-    turn.settled = true
-    turn.pending = pending
-    if (!pending) this.#turns.close(turn)
-  }
-
-  #createHandler(): OutputHandler {
-    const unsettled = (id: number): Turn | undefined => {
-      const turn = this.#touch(id)
-      if (turn?.settled === true) throw new ProtocolViolation(`Turn ${id} settles twice`)
-      return turn
+  /** Of a turn that is not known: the longest that any in flight may take, and the deepest. */
+  #scopeOf(id: number): CallScope {
+    const { wallMs } = this.#deps.limits
+    const turn = touch(this.#turns, id)
+    if (turn !== undefined) {
+      const { requestId, depth } = turn.call
+      const fromMs = turn.lasts ? performance.now() : turn.wallFromMs
+      return { requestId, deadlineMs: fromMs + wallMs, depth }
     }
-    return {
-      response: (id, status, headers, kind, body, pending) => {
-        const turn = unsettled(id)
-        if (turn === undefined) return
-        turn.pending = pending
-        if (kind !== BODY.stream) this.#settle(turn, pending)
-        turn.call.head(status, headers, kind, body, this.#ascii)
-      },
-      value: (id, json, pending) => {
-        const turn = unsettled(id)
-        if (turn === undefined) return
-        this.#settle(turn, pending)
-        turn.call.value(json)
-      },
-      threw: (id, error, pending) => {
-        const turn = unsettled(id)
-        if (turn === undefined) return
-        this.#settle(turn, pending)
-        turn.call.threw(error)
-      },
-      data: (id, part, kind) => {
-        const turn = this.#touch(id)
-        if (turn !== undefined && !turn.settled) turn.call.data(part, kind)
-      },
-      end: (id, broken) => {
-        const turn = this.#touch(id)
-        if (turn === undefined || turn.settled) return
-        this.#settle(turn, turn.pending)
-        turn.call.end(broken)
-      },
-      settled: (id) => {
-        const turn = this.#touch(id)
-        if (turn === undefined) return
-        if (turn.settled) this.#turns.close(turn)
-        else turn.pending = false
-      },
-      credit: (id, bytes) => this.#touch(id)?.call.wants(bytes),
-      timer: (dueMs) => this.#timer.set(dueMs),
+    let depth = 0
+    for (const other of this.#turns.values()) {
+      other.touched = true
+      depth = Math.max(depth, other.call.depth)
     }
+    return { requestId: '', deadlineMs: performance.now() + wallMs, depth }
   }
 }
+
+const INNOCENT: ReadonlySet<string> = new Set(['starved', 'exited', 'killed', 'stuck'])
+
+/** It says nothing about the guest: a busy machine, a cell that was lost. */
+export const isInnocent = (end: ReplicaEnd): boolean => INNOCENT.has(end.reason)
+
+/** Codes of RFC 6455's registry. */
+const SERVICE_RESTART: readonly [number, string] = [1012, 'service restart']
+const GOING_AWAY: readonly [number, string] = [1001, 'going away']

@@ -12,7 +12,10 @@ export interface Resident {
   takeEntry(sequence: number): { readonly text: string; readonly budgetMs: number } | undefined
   /** CPU time after which the host ends the batch for this resident's sake (milliseconds). */
   entryBudgetMs(): number
-  loaded(description: unknown): void
+  /** The same for loading it. */
+  readonly loadBudgetMs: number
+  /** `atOnce`: its module was evaluated in the batch that brought it, waiting for nothing. */
+  loaded(description: unknown, atOnce: boolean): void
   output(text: string, ascii: boolean, cpuMicros: number): void
   bytes(id: number, payload: Buffer): void
   log(level: number, text: string): void

@@ -3,6 +3,7 @@
  * image, no child processes, no workers), an empty environment, no network, and a user id of their own.
  */
 import { spawn, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import type { CellImage } from './cell-image.ts'
@@ -81,6 +82,7 @@ export function commandLine(
     // sees them in the depth of its stack. It would also be CPU time that no turn is charged for.
     '--single-threaded',
     '--max-semi-space-size=8',
+    ...stackFlags(),
     // Many cells serve few requests each: what they run must be compiled after tens of calls, not hundreds.
     '--invocation-count-for-maglev=25',
     '--minimum-invocations-after-ic-update=25',
@@ -91,6 +93,27 @@ export function commandLine(
   const prefix = containmentPrefix(containment, userId)
   const line = [...prefix, ...node]
   return { command: line[0] as string, args: line.slice(1) }
+}
+
+/**
+ * QuickJS recurses on the thread's stack, in frames that take far more of it than QuickJS counts. Linux gives a main thread 8 MB;
+ * where it gives less, V8 keeps its own measure, and QuickJS guests that recurse deeply end sooner.
+ */
+function stackFlags(): string[] {
+  return stackLimitKb() >= ROOMY_STACK_KB ? [`--stack-size=${STACK_KB}`] : []
+}
+
+const ROOMY_STACK_KB = 8192
+const STACK_KB = 6000
+
+/** What a process of this host may have of stack (KiB); 0 where the system does not say. */
+function stackLimitKb(): number {
+  try {
+    const soft = /^Max stack size\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+    return soft === 'unlimited' ? Infinity : Number(soft ?? 0) / 1024
+  } catch {
+    return 0
+  }
 }
 
 /** Each of these programs replaces itself with the next, so the pid is the cell's. */

@@ -5,17 +5,24 @@ import type { ReplicaEnd } from './replica.ts'
 
 export interface Description {
   readonly fetch: boolean
+  readonly scheduled: boolean
   readonly start: boolean
   readonly stop: boolean
   readonly methods: readonly string[]
 }
 
 export function readDescription(value: unknown): Description {
-  const { fetch, start, stop, methods } = (value ?? {}) as Record<string, unknown>
+  const { fetch, scheduled, start, stop, methods } = (value ?? {}) as Record<string, unknown>
   if (!Array.isArray(methods) || !methods.every((name) => typeof name === 'string')) {
     throw new ProtocolViolation('A description is malformed')
   }
-  return { fetch: fetch === true, start: start === true, stop: stop === true, methods }
+  return {
+    fetch: fetch === true,
+    scheduled: scheduled === true,
+    start: start === true,
+    stop: stop === true,
+    methods,
+  }
 }
 
 const START_CODES: Readonly<Record<string, ErrorCode>> = {

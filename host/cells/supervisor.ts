@@ -4,7 +4,7 @@
  * it never changes hands.
  */
 import { VelaError } from '../core/errors.ts'
-import { Cell, type CellEnd, type CellProcess } from './cell.ts'
+import { Cell, type CellEnd, type CellProcess, type CompileKind } from './cell.ts'
 import { createPriorityKeeper } from './priority.ts'
 import type { Recorder } from './recorder.ts'
 import { createWatchdog } from './watchdog.ts'
@@ -41,7 +41,7 @@ export interface Supervisor {
   /** Fills up the spares; resolves when they have started. */
   prepare(): Promise<void>
   /** Compiles a source in a cell that runs nothing and is ended afterwards; empty when V8 gives no cache. */
-  compile(source: string, kind: 'service' | 'kernel'): Promise<Buffer>
+  compile(source: string, kind: CompileKind): Promise<Buffer>
   /** Ends what has been idle for long. Called about once a second. */
   tick(nowMs: number): void
   count(): { readonly assigned: number; readonly spare: number }

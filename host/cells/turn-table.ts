@@ -15,6 +15,10 @@ export interface Turn {
   settled: boolean
   /** The guest has work left in waitUntil. */
   pending: boolean
+  /** It carries a WebSocket or an event stream: `wallMs` does not count. */
+  lasts: boolean
+  /** From when `wallMs` counts (monotonic milliseconds). */
+  wallFromMs: number
 }
 
 export interface TurnTable {
@@ -26,7 +30,8 @@ export interface TurnTable {
   clear(): Turn[]
 }
 
-export function createTurnTable(): TurnTable {
+/** `onClose`: the turn is over, and with it what it began. */
+export function createTurnTable(onClose: (turn: Turn) => void): TurnTable {
   const turns = new Map<number, Turn>()
   let lastId = 0
   return {
@@ -34,13 +39,22 @@ export function createTurnTable(): TurnTable {
       return turns.size
     },
     open(call, batch) {
-      const turn: Turn = { id: ++lastId, call, batch, touched: false, settled: false, pending: false }
+      const turn: Turn = {
+        id: ++lastId,
+        call,
+        batch,
+        touched: false,
+        settled: false,
+        pending: false,
+        lasts: false,
+        wallFromMs: call.startedMs,
+      }
       turns.set(turn.id, turn)
       return turn
     },
     get: (id) => turns.get(id),
     close(turn) {
-      turns.delete(turn.id)
+      if (turns.delete(turn.id)) onClose(turn)
     },
     values: () => turns.values(),
     clear() {
@@ -49,4 +63,11 @@ export function createTurnTable(): TurnTable {
       return all
     },
   }
+}
+
+/** The turn of that id, marked as having had effects; undefined when it is over. */
+export function touch(turns: TurnTable, id: number): Turn | undefined {
+  const turn = turns.get(id)
+  if (turn !== undefined) turn.touched = true
+  return turn
 }

@@ -4,6 +4,7 @@
  */
 import { toVelaError } from '../core/errors.ts'
 import type { DeployResult } from '../core/control.ts'
+import { grantLines } from './commands/grants.ts'
 import { bundle, type HostRuntime } from './host-port.ts'
 import { logLine } from './log-line.ts'
 import type { Output } from './output.ts'
@@ -43,6 +44,7 @@ export function createDevSession(
     const { version, url } = result
     if (output.json) output.line(jsonLine({ event: 'deployed', ...result }))
     else output.line(`${styled('green', 'deployed')} ${printable(version)}  curl ${printable(url)}`)
+    for (const line of grantLines(result, result.grants, [])) output.note(`  ${line}`)
   }
 
   const reportFailure = (thrown: unknown): void => {

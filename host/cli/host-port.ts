@@ -30,9 +30,15 @@ export async function versionOf(service: BundledService): Promise<string> {
   return versionOf(service.bundle, service.manifest)
 }
 
-export async function createHost(config: Config): Promise<HostRuntime> {
+/** `options`: where the configuration came from, for errors that show only now. */
+export async function createHost(config: Config, options: LoadConfigOptions): Promise<HostRuntime> {
   const { Runtime } = await import('../core/runtime.ts')
-  return Runtime.create(config)
+  try {
+    return await Runtime.create(config)
+  } catch (thrown) {
+    const { locateProblem } = await import('../core/config.ts')
+    throw locateProblem(thrown, options)
+  }
 }
 
 export async function replay(file: string): Promise<ReplayReport> {

@@ -4,10 +4,13 @@
  */
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { cronCommand } from './commands/cron.ts'
 import { deleteCommand } from './commands/delete.ts'
 import { deployCommand } from './commands/deploy.ts'
 import { devCommand } from './commands/dev.ts'
 import { doctorCommand } from './commands/doctor.ts'
+import { engineCommand } from './commands/engine.ts'
+import { grantCommand, grantsCommand, revokeCommand } from './commands/grants.ts'
 import { initCommand } from './commands/init.ts'
 import { invokeCommand } from './commands/invoke.ts'
 import { listCommand } from './commands/list.ts'
@@ -49,6 +52,11 @@ function createProgram(json: boolean): Command {
     .addCommand(deleteCommand())
     .addCommand(tailCommand())
     .addCommand(invokeCommand())
+    .addCommand(cronCommand())
+    .addCommand(engineCommand())
+    .addCommand(grantsCommand())
+    .addCommand(grantCommand())
+    .addCommand(revokeCommand())
     .addCommand(tenantCommand())
     .addCommand(tokenCommand())
     .addCommand(secretCommand())

@@ -93,17 +93,44 @@ export interface LoadConfigOptions {
 export type { ConfigFlags } from './config-sources.ts'
 
 export function loadConfig(options: LoadConfigOptions): Config {
+  const { path, value, overrides, originOf } = readSources(options)
+  const parsed = check(value, originOf)
+  return finish(path === undefined ? parsed : resolveFilePaths(parsed, dirname(path), overrides))
+}
+
+interface Sources {
+  readonly path: string | undefined
+  readonly value: JsonValue
+  readonly overrides: readonly Setting[]
+  readonly originOf: (problem: Problem) => Origin
+}
+
+function readSources(options: LoadConfigOptions): Sources {
   const cwd = options.cwd ?? process.cwd()
   const path = findConfigFile(cwd, options.file ?? options.env['VELA_CONFIG'])
   const file = path === undefined ? undefined : readConfigFile(path)
   const overrides = [...collectEnvironment(options.env), ...collectFlags(options.flags)]
-  const merged = mergeSettings(file?.value ?? {}, overrides)
   const originOf = (problem: Problem): Origin => {
     const override = overrides.findLast((setting) => startsWith(problem.path, setting.path))
     return override?.origin ?? file?.originOf(problem.path, problem.part) ?? { kind: 'default' }
   }
-  const parsed = check(merged, originOf)
-  return finish(path === undefined ? parsed : resolveFilePaths(parsed, dirname(path), overrides))
+  return { path, value: mergeSettings(file?.value ?? {}, overrides), overrides, originOf }
+}
+
+/** What a part of the host finds in its own settings, which no schema here can know: the policy of a capability. */
+export class SettingProblem extends VelaError {
+  readonly problem: Problem
+  constructor(problem: Problem, origin: Origin = fromCode()) {
+    const { code, message, details } = configError(problem, origin)
+    super(code, message, { details })
+    this.problem = problem
+  }
+}
+
+/** A SettingProblem with the place that the setting came from; anything else as it is. */
+export function locateProblem(thrown: unknown, options: LoadConfigOptions): unknown {
+  if (!(thrown instanceof SettingProblem)) return thrown
+  return new SettingProblem(thrown.problem, readSources(options).originOf(thrown.problem))
 }
 
 /** For `Runtime.create(config)`: the same shape and checks, without file, flags and environment. */

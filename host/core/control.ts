@@ -19,6 +19,24 @@ export interface DeployResult {
   readonly url: string
   readonly sizeBytes: number
   readonly startupMs: number
+  /** What the deployment asks for, and what it got of it. */
+  readonly grants: readonly GrantStatus[]
+  /** What it asks for beyond the version before; empty at a first deploy. */
+  readonly asksMore: readonly string[]
+}
+
+export type GrantState = 'granted' | 'denied' | 'revoked'
+
+/** One capability that a deployment asks for. */
+export interface GrantStatus {
+  /** Name in `env`; of the kind `fetch`, the global. */
+  readonly binding: string
+  readonly kind: string
+  readonly state: GrantState
+  /** What it reaches, or asks to reach. */
+  readonly reach: string
+  /** Why it is denied, or who decided. */
+  readonly reason?: string
 }
 
 export interface ServiceStatus extends ServiceRecord {
@@ -28,6 +46,21 @@ export interface ServiceStatus extends ServiceRecord {
   /** 'loaded' has an isolate now; 'idle' gets one on its next request; 'paused' failed too often. */
   readonly state: 'loaded' | 'idle' | 'paused'
   readonly inFlight: number
+}
+
+/** Which engine a service runs on, and whether that is its manifest's wish or the operator's word. */
+export interface EngineStatus {
+  readonly engine: 'v8' | 'quickjs'
+  readonly override: 'v8' | 'quickjs' | null
+}
+
+/** A run of the `scheduled` handler that went well. */
+export interface ScheduledRun {
+  /** As the manifest has it. */
+  readonly cron: string
+  /** The minute it stood for (milliseconds since the epoch). */
+  readonly scheduledTime: number
+  readonly durationMs: number
 }
 
 export interface LogEntry {
@@ -64,11 +97,26 @@ export interface Control {
   /** Stores the secret and makes the next turn see it (the isolate is replaced, in-flight turns drain). */
   putSecret(tenant: string, service: string, key: string, value: string): Promise<void>
   deleteSecret(tenant: string, service: string, key: string): Promise<void>
+  /**
+   * The operator's word on a service's engine, over the manifests of all its versions; null leaves it to them. The active version
+   * starts there beside the old one and takes over: no request is lost. Rejects as a deploy does if it does not start.
+   */
+  setEngine(tenant: string, service: string, engine: 'v8' | 'quickjs' | null): Promise<EngineStatus>
+  grants(tenant: string, service: string): Promise<readonly GrantStatus[]>
+  /** An operator's decision about one binding, from the next call on; `policy` leaves it to the policy again. */
+  decideGrant(
+    tenant: string,
+    service: string,
+    binding: string,
+    decision: 'granted' | 'revoked' | 'policy',
+  ): Promise<readonly GrantStatus[]>
   invoke(
     target: `${string}/${string}`,
     method: string,
     args: readonly JsonValue[],
   ): Promise<JsonValue | undefined>
+  /** Runs a schedule of the active version now, and resolves when it is over; without `cron`, its only one. */
+  runSchedule(tenant: string, service: string, cron?: string): Promise<ScheduledRun>
   /** Live log of one service; call the returned function to stop. */
   tail(tenant: string, service: string, listener: (entry: LogEntry) => void): () => void
   doctor(): Promise<DoctorCheck[]>

@@ -26,6 +26,8 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   VELA_VERSION_NOT_FOUND: row(404, false, true, 'There is no such version'),
   VELA_SECRET_NOT_FOUND: row(404, false, true, 'There is no such secret'),
   VELA_METHOD_NOT_FOUND: row(404, false, true, 'The service exports no such method'),
+  VELA_SCHEDULE_NOT_FOUND: row(404, false, true, 'The service has no such schedule'),
+  VELA_SCHEDULE_RUNNING: row(409, true, true, 'The schedule is running already'),
 
   VELA_GATEWAY_BAD_REQUEST: row(400, false, true, 'The request is malformed'),
   VELA_GATEWAY_BODY_TOO_LARGE: row(413, false, true, 'The request body is larger than this service accepts'),
@@ -88,9 +90,32 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   VELA_STORE_FULL: row(507, true, true, 'The disk of the host is full'),
   VELA_STORE_DAMAGED: row(500, false, true, 'The store is damaged or from a newer version'),
 
+  VELA_KV_BAD_REQUEST: row(400, false, true, 'The key, value or option cannot be stored'),
+  VELA_KV_CONFLICT: row(409, true, true, 'The key has another version than was expected'),
+  VELA_KV_QUOTA_EXCEEDED: row(507, false, true, 'The tenant stores as much as it may'),
+
+  VELA_FETCH_INVALID: row(400, false, true, 'The request to send is not valid'),
+  VELA_FETCH_DENIED: row(403, false, true, 'The address is not on the allow-list'),
+  VELA_FETCH_ADDRESS_REFUSED: row(403, false, true, 'The address may not be connected to'),
+  VELA_FETCH_FAILED: row(502, true, true, 'The other server could not be reached or did not answer well'),
+  VELA_FETCH_TIMEOUT: row(504, true, true, 'The other server did not answer in time'),
+  VELA_FETCH_TOO_LARGE: row(502, false, true, 'What was sent or received is larger than it may be'),
+  VELA_FETCH_RATE_LIMITED: row(429, true, true, 'The service makes too many requests'),
+
   VELA_PROTOCOL_VIOLATION: row(502, true, false, 'The process broke the protocol'),
   VELA_REPLAY_INVALID: row(400, false, true, 'The recording cannot be read'),
   VELA_CAPABILITY_DENIED: row(403, false, true, 'The service has not been granted this'),
+  VELA_CAPABILITY_REVOKED: row(403, false, true, 'An operator has taken this grant back'),
+  VELA_CAPABILITY_NOT_FOUND: row(404, false, true, 'The service asks for no such capability'),
+  VELA_CAPABILITY_FAILED: row(500, true, true, 'The host could not carry the call out'),
+  VELA_CAPABILITY_OVERLOADED: row(429, true, true, 'The service has too many calls in flight'),
+  VELA_CAPABILITY_BAD_CALL: row(
+    400,
+    false,
+    true,
+    'The capability was called with something it does not take',
+  ),
+  VELA_CAPABILITY_TOO_DEEP: row(508, false, true, 'Services call each other too deeply'),
 }
 
 export type { ErrorCode }

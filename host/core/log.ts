@@ -25,6 +25,8 @@ export interface AccessRecord {
   readonly remote?: string | undefined
   /** Error code of the table, when Vela answered. */
   readonly code?: string | undefined
+  /** Of a WebSocket: how it was closed (RFC 6455). */
+  readonly closeCode?: number | undefined
 }
 
 export interface Log {
@@ -129,7 +131,7 @@ function quote(text: string): string {
 
 /** By hand, since a generic serializer costs several times as much and this runs for every request. */
 function accessLine(record: AccessRecord, memo: (text: string) => string): string {
-  const { path, tenant, service, remote, code } = record
+  const { path, tenant, service, remote, code, closeCode } = record
   let line = `{"level":"info","time":${Date.now()},"event":"access","requestId":${quote(record.requestId)}`
   line += `,"method":${memo(record.method)}`
   line += `,"path":${quote(path.length > MAX_PATH_LENGTH ? path.slice(0, MAX_PATH_LENGTH) : path)}`
@@ -139,6 +141,7 @@ function accessLine(record: AccessRecord, memo: (text: string) => string): strin
   if (service !== undefined) line += `,"service":${memo(service)}`
   if (remote !== undefined) line += `,"remote":${memo(remote)}`
   if (code !== undefined) line += `,"code":${memo(code)}`
+  if (closeCode !== undefined) line += `,"closeCode":${finite(closeCode)}`
   return `${line}}\n`
 }
 

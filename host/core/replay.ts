@@ -3,7 +3,7 @@
  * holds is guest code, so it gets the containment and the watchdog that guests get, and no code cache from the file.
  */
 import { buildCellImage, type CellImage } from '../cells/cell-image.ts'
-import { completeImage } from '../cells/cell-pool.ts'
+import { completeImage, completeQuickjs } from '../cells/cell-pool.ts'
 import { createSpawner, probeContainment, type SpawnOptions } from '../cells/spawn.ts'
 import { createSupervisor } from '../cells/supervisor.ts'
 import { play, residentMbOf } from '../replay/player.ts'
@@ -54,6 +54,7 @@ async function makeSnapshot(options: SpawnOptions & { readonly image: CellImage 
   )
   try {
     await completeImage(options.image, supervisor)
+    await completeQuickjs(options.image, supervisor)
   } finally {
     await supervisor.close()
   }

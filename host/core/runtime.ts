@@ -4,15 +4,28 @@
  */
 import { bundleService } from '../bundle/bundler.ts'
 import { ensureFirstToken } from '../admin/first-token.ts'
-import { createAdminServer } from '../admin/server.ts'
-import { createGateway, type Gateway } from '../http/gateway.ts'
+import { createGateway } from '../http/gateway.ts'
 import type { Middleware } from '../http/middleware.ts'
 import { openRegistry } from '../registry/registry.ts'
 import type { Deployment, JsonValue, Registry, ServiceRecord } from '../registry/types.ts'
-import { createServices, type Services } from '../services/services.ts'
-import { createCellPool, type CellPool } from '../cells/cell-pool.ts'
-import { parseConfig, type Config, type ConfigInput } from './config.ts'
-import type { Control, DeployRequest, DeployResult, DoctorCheck, LogEntry, ServiceStatus } from './control.ts'
+import { createCatalog } from '../services/catalog.ts'
+import { createScheduler } from '../services/scheduler.ts'
+import { createServices } from '../services/services.ts'
+import { createCellPool } from '../cells/cell-pool.ts'
+import { createHostCapabilities } from './capabilities.ts'
+import { addComponents, portsOf, type Parts } from './components.ts'
+import { parseConfig, type ConfigInput } from './config.ts'
+import type {
+  Control,
+  DeployRequest,
+  DeployResult,
+  DoctorCheck,
+  EngineStatus,
+  GrantStatus,
+  LogEntry,
+  ScheduledRun,
+  ServiceStatus,
+} from './control.ts'
 import { runDoctor } from './doctor.ts'
 import {
   componentOf,
@@ -20,9 +33,9 @@ import {
   type HostServiceOptions,
   type HostServiceProvider,
 } from './host-services.ts'
-import { createLifecycle, type Lifecycle } from './lifecycle.ts'
-import { createLog, type Log } from './log.ts'
-import { createMetrics, type Metrics } from './metrics.ts'
+import { createLifecycle } from './lifecycle.ts'
+import { createLog } from './log.ts'
+import { createMetrics } from './metrics.ts'
 
 export interface RuntimeUrls {
   readonly gateway: string
@@ -36,25 +49,10 @@ export interface DeployPath {
   readonly name?: string
 }
 
-interface Parts {
-  readonly config: Config
-  readonly log: Log
-  readonly metrics: Metrics
-  readonly registry: Registry
-  readonly cells: CellPool
-  readonly services: Services
-  readonly lifecycle: Lifecycle
-  readonly gateway: Gateway
-  readonly middleware: Middleware[]
-}
-
 const HOOK_TIMEOUT_MS = 30_000
 
 export class Runtime implements Control {
   readonly #parts: Parts
-  readonly #hostServices = new Map<string, object>()
-  #gateway = ''
-  #admin = ''
 
   private constructor(parts: Parts) {
     this.#parts = parts
@@ -69,10 +67,34 @@ export class Runtime implements Control {
       ...(config.data === null ? {} : { dataDir: config.data }),
       onLog: (level, message) => log[level]('store', { message }),
     })
+    const opened: { close(): Promise<unknown> }[] = [log, registry]
     try {
       await ensureFirstToken(registry, config.data, process.env['VELA_ADMIN_TOKEN'])
+      const urls = { gateway: '', admin: '' }
+      const catalog = createCatalog()
+      const hosts = new Map<string, object>()
+      const capabilities = await createHostCapabilities({
+        config,
+        log,
+        registry,
+        catalog,
+        hosts,
+        ownPorts: () => portsOf(urls),
+      })
+      opened.push(capabilities)
       const cells = await createCellPool({ config, log, metrics })
-      const services = await createServices({ config, registry, cells, log, metrics })
+      opened.push(cells)
+      const { broker, decisions } = capabilities
+      const services = await createServices({
+        config,
+        registry,
+        cells,
+        log,
+        metrics,
+        broker,
+        decisions,
+        catalog,
+      })
       const lifecycle = createLifecycle(
         { log },
         { hookTimeoutMs: Math.max(HOOK_TIMEOUT_MS, config.drainMs * 2) },
@@ -87,10 +109,23 @@ export class Runtime implements Control {
         },
         config.gateway,
       )
-      return new Runtime({ config, log, metrics, registry, cells, services, lifecycle, gateway, middleware })
+      return new Runtime({
+        config,
+        log,
+        metrics,
+        registry,
+        cells,
+        services,
+        scheduler: createScheduler({ catalog }),
+        capabilities,
+        hosts,
+        lifecycle,
+        gateway,
+        middleware,
+        urls,
+      })
     } catch (thrown) {
-      await registry.close()
-      await log.close()
+      for (const part of opened.reverse()) await part.close()
       throw thrown
     }
   }
@@ -107,7 +142,7 @@ export class Runtime implements Control {
   ): Promise<object> {
     const instance = await instantiate(provider)
     this.#parts.lifecycle.add(componentOf(name, instance, options))
-    this.#hostServices.set(name, instance)
+    this.#parts.hosts.set(name, instance)
     return instance
   }
 
@@ -120,13 +155,13 @@ export class Runtime implements Control {
   /** Runs the lifecycle up to ready: host services, services, control API, gateway. */
   async start(): Promise<RuntimeUrls> {
     try {
-      if (this.#parts.lifecycle.state === 'new') this.#addComponents()
+      if (this.#parts.lifecycle.state === 'new') addComponents(this.#parts, this)
       await this.#parts.lifecycle.start()
     } catch (thrown) {
       await this.#close()
       throw thrown
     }
-    return { gateway: this.#gateway, admin: this.#admin }
+    return { ...this.#parts.urls }
   }
 
   /** Drains and stops everything; idempotent. */
@@ -164,8 +199,9 @@ export class Runtime implements Control {
     return this.#parts.services.deleteService(tenant, service)
   }
 
-  deleteTenant(tenant: string, force = false): Promise<void> {
-    return this.#parts.services.deleteTenant(tenant, force)
+  async deleteTenant(tenant: string, force = false): Promise<void> {
+    await this.#parts.services.deleteTenant(tenant, force)
+    await this.#parts.capabilities.deleteTenant(tenant)
   }
 
   async services(tenant?: string): Promise<ServiceStatus[]> {
@@ -184,6 +220,23 @@ export class Runtime implements Control {
     return this.#parts.services.deleteSecret(tenant, service, key)
   }
 
+  setEngine(tenant: string, service: string, engine: 'v8' | 'quickjs' | null): Promise<EngineStatus> {
+    return this.#parts.services.setEngine(tenant, service, engine)
+  }
+
+  async grants(tenant: string, service: string): Promise<readonly GrantStatus[]> {
+    return this.#parts.services.grants(tenant, service)
+  }
+
+  decideGrant(
+    tenant: string,
+    service: string,
+    binding: string,
+    decision: 'granted' | 'revoked' | 'policy',
+  ): Promise<readonly GrantStatus[]> {
+    return this.#parts.services.decide(tenant, service, binding, decision)
+  }
+
   /** Calls an exported method of a deployed service. Arguments and result are JSON. */
   invoke(
     target: `${string}/${string}`,
@@ -191,6 +244,10 @@ export class Runtime implements Control {
     args: readonly JsonValue[] = [],
   ): Promise<JsonValue | undefined> {
     return this.#parts.services.invoke(target, method, args)
+  }
+
+  runSchedule(tenant: string, service: string, cron?: string): Promise<ScheduledRun> {
+    return this.#parts.scheduler.run(tenant, service, cron)
   }
 
   tail(tenant: string, service: string, listener: (entry: LogEntry) => void): () => void {
@@ -214,58 +271,17 @@ export class Runtime implements Control {
   }
 
   #gatewayUrl(): string {
-    return this.#gateway
-  }
-
-  /** Host services are up before the first guest and go down after the last: what is in flight may use them. */
-  #addComponents(): void {
-    const { config, lifecycle, gateway, services, cells, metrics, log } = this.#parts
-    const admin = createAdminServer({ control: this, log }, config.admin)
-    metrics.observe({
-      ...services.gauges(),
-      connections: () => gateway.connections(),
-      cells: () => ({ ...cells.supervisor.count() }),
-      hostLogDropped: () => log.droppedLines(),
-    })
-    lifecycle.add({
-      name: 'vela:cells',
-      dependsOn: [...this.#hostServices.keys()],
-      onStart: () => cells.supervisor.prepare(),
-      onStop: () => cells.close(),
-    })
-    lifecycle.add({
-      name: 'vela:services',
-      dependsOn: ['vela:cells'],
-      onStart: () => services.startTicking(),
-      onDrain: () => services.drain(config.drainMs),
-      onStop: () => services.close(),
-    })
-    lifecycle.add({
-      name: 'vela:admin',
-      dependsOn: ['vela:services'],
-      onReady: async () => {
-        this.#admin = await admin.listen()
-      },
-      onStop: () => admin.close(),
-    })
-    lifecycle.add({
-      name: 'vela:gateway',
-      dependsOn: ['vela:services'],
-      onReady: async () => {
-        this.#gateway = await gateway.listen()
-      },
-      onDrain: () => gateway.drain(config.drainMs),
-      onStop: () => gateway.close(),
-    })
+    return this.#parts.urls.gateway
   }
 
   #closed = false
   async #close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    const { cells, registry, log, services } = this.#parts
+    const { cells, registry, log, services, capabilities } = this.#parts
     services.close()
     await cells.close()
+    await capabilities.close()
     await registry.close()
     await log.close()
   }

@@ -8,11 +8,14 @@ import type { Call, GuestError } from '../cells/call.ts'
 import type { GatewayConfig } from '../core/config.ts'
 import { VelaError, type ErrorCode } from '../core/errors.ts'
 import type { AccessRecord } from '../core/log.ts'
+import { answerClientError } from './client-error.ts'
 import { Connection } from './connection.ts'
 import { HttpCall, type HttpEnd } from './http-call.ts'
+import { SocketCall } from './socket-call.ts'
+import { handshakeProblem, takeConnection, wantsWebSocket, withUpgrade, type Upgrade } from './upgrade.ts'
 import { runMiddleware, type Middleware } from './middleware.ts'
 import { NO_BODY, STREAMED_BODY, gatherBody, isInline } from './request-body.ts'
-import { rawProblem, sendProblem } from './respond.ts'
+import { sendProblem } from './respond.ts'
 import type { Router } from './router.ts'
 
 /** Where matched requests go. */
@@ -21,6 +24,8 @@ export interface GatewayTarget {
   readonly service: string
   readonly requestBodyBytes: number
   readonly responseBodyBytes: number
+  readonly socketMessageBytes: number
+  readonly socketIdleMs: number
   dispatch(call: Call): void
   threw(error: GuestError, requestId: string): void
   /** `outcome` is 'ok' or an error code. */
@@ -47,10 +52,12 @@ export interface Gateway {
 export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway {
   const requestIds = createRequestIds()
   const connections = new Map<Socket, Connection>()
+  /** WebSockets and event streams. */
+  const lasting = new Set<Lasting>()
   let draining = false
   const isDraining = (): boolean => draining
 
-  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+  const handle = (request: IncomingMessage, response: ServerResponse, upgrade?: Upgrade): void => {
     const startedMs = performance.now()
     const connection = connections.get(request.socket)
     // Gone between parsing and now: nobody would read an answer.
@@ -69,6 +76,11 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     if (head.authority === '')
       return refuse('VELA_GATEWAY_BAD_REQUEST', 'The Host header is missing or malformed')
     if (!path.startsWith('/')) return refuse('VELA_GATEWAY_BAD_REQUEST', 'The request target must be a path')
+    if (upgrade !== undefined) {
+      if (draining) return refuse('VELA_GATEWAY_DRAINING', 'This host is shutting down')
+      const problem = handshakeProblem(request)
+      if (problem !== undefined) return refuse('VELA_GATEWAY_BAD_REQUEST', problem)
+    }
     const match = deps.router().match(head.host, path)
     if (match === undefined)
       return refuse('VELA_ROUTE_NOT_FOUND', 'Nothing is deployed at this host and path')
@@ -79,24 +91,42 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
         `This service accepts at most ${target.requestBodyBytes} bytes`,
       )
     }
-    const call: HttpCall = new HttpCall({
+    const onEnd = (end: HttpEnd): void => {
+      connection.ended(call)
+      lasting.delete(call)
+      finish(request, requestId, remote, startedMs, target, end)
+    }
+    const http = new HttpCall({
       request,
       response,
       requestId,
       url: `http://${head.authority}${match.url}`,
-      headersJson: head.headersJson,
+      headersJson: upgrade === undefined ? head.headersJson : withUpgrade(head.headersJson),
       startedMs,
       requestLimitBytes: target.requestBodyBytes,
       responseLimitBytes: target.responseBodyBytes,
       closing: isDraining,
-      onEnd: (end) => {
-        connection.ended(call)
-        finish(request, requestId, remote, startedMs, target, end)
-      },
+      onLast: () => lasting.add(call),
+      onEnd,
       onThrew: (error) => target.threw(error, requestId),
     })
+    const call =
+      upgrade === undefined
+        ? http
+        : new SocketCall({
+            request,
+            upgrade,
+            http,
+            messageBytes: target.socketMessageBytes,
+            idleMs: target.socketIdleMs,
+            onOpen: () => lasting.add(call),
+            onEnd,
+          })
     connection.opened(call)
-    const dispatch = (): void => dispatchBody(request, response, head.bodyBytes, call, target)
+    const dispatch = (): void =>
+      upgrade === undefined
+        ? dispatchBody(request, response, head.bodyBytes, http, target)
+        : target.dispatch(call)
     const middleware = deps.middleware()
     if (middleware.length === 0) return dispatch()
     response.once('close', () => call.closed())
@@ -112,7 +142,7 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     remote: string,
     startedMs: number,
     target: GatewayTarget | undefined,
-    { status, bytes, code }: HttpEnd,
+    { status, bytes, code, closeCode }: HttpEnd,
   ): void => {
     const durationMs = performance.now() - startedMs
     target?.settled(code ?? 'ok', durationMs)
@@ -130,6 +160,7 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
       service,
       remote,
       code,
+      closeCode,
     })
   }
 
@@ -143,9 +174,14 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
       noDelay: true,
       // A request without a body needs none of a stream's machinery.
       optimizeEmptyRequests: true,
+      shouldUpgradeCallback: wantsWebSocket,
     },
-    handle,
+    (request, response) => handle(request, response),
   )
+  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    const upgrade = takeConnection(request, socket, head)
+    handle(request, upgrade.response, upgrade)
+  })
   server.maxConnections = config.maxConnections
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     // A request that is refused for its head must not be told to send its body.
@@ -164,10 +200,18 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     })
   })
 
+  /** Those that node has given away, too. */
+  const closeAll = (): void => {
+    server.closeAllConnections()
+    for (const socket of connections.keys()) socket.destroy()
+  }
+
   return {
     listen: () => listen(server, config),
     async drain(deadlineMs) {
       draining = true
+      // They would last for ever.
+      for (const one of lasting) one.shut(GOING_AWAY, 'going away')
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       // A connection turns idle after its last response; one that never sent a request counts as busy for Node.
       const closeIdle = (): void => {
@@ -176,13 +220,13 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
       }
       closeIdle()
       const idler = setInterval(closeIdle, DRAIN_LOOK_MS)
-      const timer = setTimeout(() => server.closeAllConnections(), deadlineMs)
+      const timer = setTimeout(closeAll, deadlineMs)
       await closed
       clearInterval(idler)
       clearTimeout(timer)
     },
     async close() {
-      server.closeAllConnections()
+      closeAll()
       await new Promise<void>((resolve) => server.close(() => resolve()))
     },
     connections: () => connections.size,
@@ -190,6 +234,12 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
 }
 
 const DRAIN_LOOK_MS = 50
+/** RFC 6455: what the server does when it goes down. */
+const GOING_AWAY = 1001
+
+interface Lasting {
+  shut(code: number, reason: string): void
+}
 
 function dispatchBody(
   request: IncomingMessage,
@@ -232,27 +282,6 @@ async function listen(server: Server, config: GatewayConfig): Promise<string> {
   const { address, family, port } = server.address() as AddressInfo
   const any = address === '0.0.0.0' || address === '::'
   return `http://${any ? 'localhost' : family === 'IPv6' ? `[${address}]` : address}:${port}`
-}
-
-/** What is no HTTP gets an answer in HTTP, as far as the socket still takes one. */
-function answerClientError(
-  error: NodeJS.ErrnoException,
-  socket: Socket,
-  requestId: string,
-  refused: (code: ErrorCode) => void,
-): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) {
-    socket.destroy()
-    return
-  }
-  const code: ErrorCode =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? 'VELA_GATEWAY_HEADERS_TOO_LARGE'
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? 'VELA_GATEWAY_TIMEOUT'
-        : 'VELA_GATEWAY_BAD_REQUEST'
-  refused(code)
-  socket.end(rawProblem(code, requestId))
 }
 
 function createRequestIds(): () => string {

@@ -9,7 +9,7 @@ import type { Call, GuestError, TurnLink } from '../cells/call.ts'
 import { ERRORS, type ErrorCode } from '../core/errors.ts'
 import { pumpBody, type BodyPump, type InlineBody } from './request-body.ts'
 import { sendProblem } from './respond.ts'
-import { hasNoBody, responseHeaders } from './response-head.ts'
+import { hasNoBody, isEventStream, responseHeaders } from './response-head.ts'
 
 export interface HttpCallOptions {
   readonly request: IncomingMessage
@@ -23,6 +23,8 @@ export interface HttpCallOptions {
   readonly responseLimitBytes: number
   /** The host drains: the connection is not used again. */
   readonly closing: () => boolean
+  /** It is an event stream, which lasts. */
+  readonly onLast: () => void
   /** The exchange is over; once. */
   readonly onEnd: (end: HttpEnd) => void
   readonly onThrew: (error: GuestError) => void
@@ -32,16 +34,20 @@ export interface HttpEnd {
   readonly status: number
   readonly bytes: number
   readonly code?: ErrorCode
+  /** How a WebSocket was closed. */
+  readonly closeCode?: number
 }
 
 /** Parts are acknowledged to the guest in lots of this size. */
 const GRANT_BYTES = 131_072
+const KEEP_ALIVE_MS = 30_000
 /** An honest guest is ahead by its credit and one part, which one entry bounds (sandbox/guest-host.ts). */
 const MAX_BEHIND_BYTES = 32 * 1024 * 1024
 
 export class HttpCall implements Call {
   readonly requestId: string
   readonly startedMs: number
+  readonly depth = 0
   attempts = 0
   body = ''
   canceled = false
@@ -53,6 +59,7 @@ export class HttpCall implements Call {
   #sentBytes = 0
   #ungranted = 0
   #draining = false
+  #lasts = false
   #ended = false
 
   constructor(options: HttpCallOptions) {
@@ -92,6 +99,15 @@ export class HttpCall implements Call {
   head(status: number, guestHeaders: readonly string[], kind: number, text: string, ascii: boolean): void {
     if (this.#ended) return
     const { request, response, requestId } = this.#options
+    if (status === 101) return this.#refuse('VELA_GUEST_BAD_RESPONSE', 'The client asked for no WebSocket')
+    if (kind === BODY.stream && isEventStream(guestHeaders)) {
+      if (this.#link?.endure() === false)
+        return this.#refuse('VELA_TENANT_QUOTA_EXCEEDED', 'As many event streams are open as may be')
+      this.#lasts = true
+      this.#options.onLast()
+      // An idle client that has gone without a word is found by its system not answering.
+      request.socket.setKeepAlive(true, KEEP_ALIVE_MS)
+    }
     this.#status = status
     if (this.#options.closing()) response.shouldKeepAlive = false
     const headers = responseHeaders(guestHeaders, requestId)
@@ -157,6 +173,13 @@ export class HttpCall implements Call {
     this.failed(known ? code : 'VELA_GUEST_THREW', '')
   }
 
+  /** An event stream ends whole; its client comes back to who serves then. */
+  shut(): void {
+    if (this.#ended || !this.#lasts) return
+    this.#finish('')
+    this.#link?.cancel('VELA_TURN_CANCELED')
+  }
+
   failed(code: ErrorCode, detail: string): void {
     if (this.#ended) return
     const { request, response, requestId } = this.#options
@@ -170,6 +193,11 @@ export class HttpCall implements Call {
       close: !request.complete || this.#options.closing(),
     })
     this.#over({ status: ERRORS[code].status, bytes, code })
+  }
+
+  #refuse(code: ErrorCode, detail: string): void {
+    this.#link?.cancel(code)
+    this.failed(code, detail)
   }
 
   #grant(): void {

@@ -25,5 +25,13 @@ export function responseHeaders(guest: readonly string[], requestId: string): st
   return headers
 }
 
+/** Server-sent events: a response that is meant to last. */
+export function isEventStream(headers: readonly string[]): boolean {
+  for (let at = 0; at < headers.length; at += 2) {
+    if (headers[at] === 'content-type') return /^text\/event-stream *(?:;|$)/i.test(headers[at + 1] as string)
+  }
+  return false
+}
+
 /** Statuses that have no body by RFC 9110. */
 export const hasNoBody = (status: number): boolean => status === 204 || status === 205 || status === 304

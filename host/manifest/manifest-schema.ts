@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { limitsShape } from '../core/config-schema.ts'
 import type { JsonValue } from '../registry/types.ts'
+import { MAX_SCHEDULES } from './schedule.ts'
 import type { Limits } from '../../sandbox/protocol/limits.ts'
 
 export interface ParsedManifest {
@@ -16,6 +17,21 @@ export interface ParsedManifest {
   readonly limits?: (Partial<Limits> & { readonly cpu_ms?: number }) | undefined
   readonly vars?: Record<string, JsonValue> | undefined
   readonly capabilities?: Record<string, JsonValue> | undefined
+  readonly schedules?: readonly string[] | undefined
+  readonly triggers?: { readonly crons?: readonly string[] | undefined } | undefined
+  readonly kv_namespaces?: readonly WranglerKv[] | undefined
+  readonly services?: readonly WranglerService[] | undefined
+}
+
+export interface WranglerKv {
+  readonly binding: string
+  readonly id: string
+}
+
+export interface WranglerService {
+  readonly binding: string
+  readonly service: string
+  readonly entrypoint?: string | undefined
 }
 
 export type RouteInput = string | { readonly pattern: string; readonly custom_domain?: boolean | undefined }
@@ -26,6 +42,10 @@ const ROUTE = 'a pattern such as "example.com/api/*" or "/public/*"'
 const ROUTES = 'a list of patterns such as "example.com/api/*" or "/public/*"'
 const KEY = 'a key of 1 to 128 characters without control characters'
 const MAX_ROUTES = 64
+const BINDING = 'a name for env: letters, digits, _ and $, the first no digit'
+const KV_ID =
+  'the name of a namespace of the tenant: at most 63 lower-case letters, digits and inner hyphens (an id of Cloudflare’s is one too)'
+const CRONS = 'a list of cron expressions of five fields (UTC), such as ["*/5 * * * *"]'
 
 const jsonRecord = (allowed: string): z.ZodRecord<z.ZodString, z.ZodType<JsonValue>> =>
   z.record(
@@ -50,6 +70,30 @@ const route = z.union([
 ])
 
 const cpuMs = 'a whole number from 1'
+const label = (allowed: string): z.ZodString =>
+  z.string(allowed).regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, allowed)
+const identifier = (allowed: string): z.ZodString =>
+  z
+    .string(allowed)
+    .regex(/^(?!(?:__proto__|constructor|prototype|then)$)[A-Za-z_$][A-Za-z0-9_$]{0,127}$/, allowed)
+const crons = (): z.ZodArray<z.ZodString> =>
+  z.array(z.string(CRONS), CRONS).max(MAX_SCHEDULES, `at most ${MAX_SCHEDULES} schedules`)
+const kvNamespace = z.strictObject(
+  {
+    binding: identifier(BINDING),
+    id: label(KV_ID),
+    preview_id: z.string('an id (not used here)').optional(),
+  },
+  'an object such as {"binding": "CARTS", "id": "carts"}',
+)
+const serviceBinding = z.strictObject(
+  {
+    binding: identifier(BINDING),
+    service: label(NAME),
+    entrypoint: identifier('the name of an exported class').optional(),
+  },
+  'an object such as {"binding": "MAILER", "service": "mailer"}',
+)
 
 export const manifestSchema: z.ZodType<ParsedManifest> = z.strictObject(
   {
@@ -84,6 +128,21 @@ export const manifestSchema: z.ZodType<ParsedManifest> = z.strictObject(
     capabilities: jsonRecord('an object of capabilities, such as {"kv": {}}')
       .optional()
       .describe('Powers asked for; nothing is granted by default.'),
+    schedules: crons()
+      .optional()
+      .describe('When the scheduled handler runs: cron expressions of five fields, UTC.'),
+    triggers: z
+      .strictObject({ crons: crons().optional() }, 'an object such as {"crons": ["*/5 * * * *"]}')
+      .optional()
+      .describe('wrangler’s way to write schedules.'),
+    kv_namespaces: z
+      .array(kvNamespace, 'a list such as [{"binding": "CARTS", "id": "carts"}]')
+      .optional()
+      .describe('wrangler’s way to write capabilities.kv.'),
+    services: z
+      .array(serviceBinding, 'a list such as [{"binding": "MAILER", "service": "mailer"}]')
+      .optional()
+      .describe('wrangler’s way to write capabilities.services.'),
     compatibility_date: z.string('a date (accepted and ignored)').optional(),
   },
   'an object such as {"name": "shop", "main": "src/index.ts"}',
@@ -96,10 +155,8 @@ const AS_CAPABILITY = 'wrangler’s key; here bindings are asked for in "capabil
 export const WRANGLER_KEYS: ReadonlyMap<string, string> = new Map([
   ['compatibility_flags', NO_NODE],
   ['node_compat', NO_NODE],
-  ['kv_namespaces', AS_CAPABILITY],
   ['durable_objects', AS_CAPABILITY],
   ['queues', AS_CAPABILITY],
-  ['services', AS_CAPABILITY],
   ['r2_buckets', AS_CAPABILITY],
   ['d1_databases', AS_CAPABILITY],
   ['assets', 'wrangler’s key; Vela serves no static files, import them into the service'],

@@ -5,11 +5,13 @@
  */
 import { z } from 'zod'
 import { type KeyPath, parseDocument, type Position, printPath } from '../core/config-document.ts'
+import { CAPABILITY_SCHEMAS } from './capability-schemas.ts'
 import { copyJson, explainIssues, type Problem } from '../core/config-problem.ts'
 import { VelaError } from '../core/errors.ts'
 import type { JsonValue, Manifest } from '../registry/types.ts'
 import { manifestSchema, type ParsedManifest, WRANGLER_KEYS } from './manifest-schema.ts'
 import { parseRoute } from './route.ts'
+import { readCapabilities, readSchedules } from './wrangler.ts'
 
 export const MAX_MANIFEST_BYTES: number = 64 * 1024
 
@@ -48,10 +50,10 @@ export function parseManifestJson(value: unknown, options: ManifestOptions = {})
 
 /** For `$schema` of vela.jsonc, so that editors complete and check it. */
 export function manifestJsonSchema(): Record<string, unknown> {
-  return {
-    ...z.toJSONSchema(manifestSchema, { io: 'input', unrepresentable: 'any' }),
-    title: 'Manifest of a Vela service',
-  }
+  const schema = z.toJSONSchema(manifestSchema, { io: 'input', unrepresentable: 'any' })
+  const { capabilities } = schema.properties ?? {}
+  if (typeof capabilities === 'object') capabilities.properties = CAPABILITY_SCHEMAS
+  return { ...schema, title: 'Manifest of a Vela service' }
 }
 
 type ReadResult = { readonly manifest: Manifest } | { readonly problem: Problem }
@@ -66,7 +68,11 @@ function readManifest(value: JsonValue, options: ManifestOptions): ReadResult {
   }
   const routes = readRoutes(result.data)
   if ('problem' in routes) return routes
-  const { name, main, engine = 'v8', limits = {}, vars = {}, capabilities = {} } = result.data
+  const schedules = readSchedules(result.data)
+  if ('problem' in schedules) return schedules
+  const asked = readCapabilities(result.data)
+  if ('problem' in asked) return asked
+  const { name, main, engine = 'v8', limits = {}, vars = {} } = result.data
   const { cpu_ms: cpuMs, ...known } = limits
   const manifest: Manifest = {
     name,
@@ -75,7 +81,8 @@ function readManifest(value: JsonValue, options: ManifestOptions): ReadResult {
     routes: routes.routes,
     limits: cpuMs === undefined ? known : { cpuMs, ...known },
     vars,
-    capabilities,
+    capabilities: asked.capabilities,
+    ...(schedules.schedules.length === 0 ? {} : { schedules: schedules.schedules }),
   }
   return { manifest }
 }

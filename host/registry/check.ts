@@ -33,6 +33,7 @@ export function checkTenantLimits(limits: Partial<Limits>): string {
 
 export function checkDeployment(deployment: Deployment, bundle: Bundle): StoredDeployment {
   const { tenant, service, version, manifest, sizeBytes, startupMs, createdAt } = deployment
+  const { startsAtOnce } = deployment
   const manifestText = canonicalJson(manifest)
   if (Buffer.byteLength(manifestText) > MAX_MANIFEST_BYTES) {
     throw new VelaError(
@@ -57,6 +58,7 @@ export function checkDeployment(deployment: Deployment, bundle: Bundle): StoredD
     manifest: manifestText,
     sizeBytes,
     startupMs,
+    ...(startsAtOnce === true ? { startsAtOnce } : {}),
     createdAt,
   }
 }

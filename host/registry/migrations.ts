@@ -83,4 +83,24 @@ const first = `
   CREATE INDEX tokens_by_tenant ON tokens (tenant);
 `
 
-export const MIGRATIONS: Migrations = [first]
+const grants = `
+  CREATE TABLE grants (
+    tenant TEXT NOT NULL REFERENCES tenants ON DELETE CASCADE,
+    service TEXT NOT NULL,
+    binding TEXT NOT NULL,
+    state TEXT NOT NULL,
+    asked TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant, service, binding)
+  ) STRICT, WITHOUT ROWID;
+`
+
+const startsAtOnce = `
+  ALTER TABLE versions ADD COLUMN starts_at_once INTEGER NOT NULL DEFAULT 0;
+`
+
+const engine = `
+  ALTER TABLE services ADD COLUMN engine TEXT;
+`
+
+export const MIGRATIONS: Migrations = [first, grants, startsAtOnce, engine]

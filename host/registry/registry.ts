@@ -40,7 +40,13 @@ export async function openRegistry(options: RegistryOptions = {}): Promise<Regis
     entry: storeThread(),
     log,
   })
-  return { ...catalog(store), ...secrets(store), ...tokens(store, log), close: () => store.close() }
+  return {
+    ...catalog(store),
+    ...grants(store),
+    ...secrets(store),
+    ...tokens(store, log),
+    close: () => store.close(),
+  }
 }
 
 // Type stripping does not run inside node_modules, so a published build is JavaScript all through.
@@ -51,9 +57,10 @@ function storeThread(): URL {
 
 type Store = StoreClient<RegistryOperations>
 type SecretMethods = 'putSecret' | 'listSecrets' | 'deleteSecret' | 'readSecrets'
+type GrantMethods = 'setGrant' | 'listGrants'
 type TokenMethods = 'createToken' | 'verifyToken' | 'listTokens' | 'deleteToken'
 
-function catalog(store: Store): Omit<Registry, SecretMethods | TokenMethods | 'close'> {
+function catalog(store: Store): Omit<Registry, GrantMethods | SecretMethods | TokenMethods | 'close'> {
   return {
     async createTenant(name, limits = {}) {
       return store.call('createTenant', checkName('tenant', name), checkTenantLimits(limits))
@@ -80,6 +87,9 @@ function catalog(store: Store): Omit<Registry, SecretMethods | TokenMethods | 'c
     async deleteService(tenant, service) {
       return store.call('deleteService', ...checkPlace(tenant, service))
     },
+    async setEngine(tenant, service, engine) {
+      return store.call('setEngine', ...checkPlace(tenant, service), engine)
+    },
     async listServices(tenant) {
       return store.call('listServices', tenant === undefined ? null : checkName('tenant', tenant))
     },
@@ -93,6 +103,17 @@ function catalog(store: Store): Omit<Registry, SecretMethods | TokenMethods | 'c
     async getBundle(tenant, service, version) {
       const place = checkPlace(tenant, service)
       return isVersion(version) ? store.call('getBundle', ...place, version) : undefined
+    },
+  }
+}
+
+function grants(store: Store): Pick<Registry, GrantMethods> {
+  return {
+    async setGrant(tenant, service, binding, decision) {
+      return store.call('setGrant', ...checkPlace(tenant, service), binding, decision)
+    },
+    async listGrants() {
+      return store.call('listGrants')
     },
   }
 }

@@ -22,6 +22,8 @@ export interface Manifest {
   readonly limits: Partial<Limits>
   readonly vars: Readonly<Record<string, JsonValue>>
   readonly capabilities: Readonly<Record<string, JsonValue>>
+  /** When `scheduled` runs: cron expressions of five fields, in UTC. */
+  readonly schedules?: readonly string[]
 }
 
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue }
@@ -43,6 +45,8 @@ export interface Deployment {
   readonly sizeBytes: number
   /** CPU and wait of the load that accepted it (milliseconds). */
   readonly startupMs: number
+  /** That load waited for nothing: no top-level await that took time, no `start` hook. */
+  readonly startsAtOnce?: boolean
   readonly createdAt: number
 }
 
@@ -52,6 +56,8 @@ export interface ServiceRecord {
   readonly activeVersion: string
   /** When the active version became active. */
   readonly updatedAt: number
+  /** The operator's word on the engine, over the manifests' of all its versions. */
+  readonly engineOverride?: Manifest['engine']
 }
 
 export type Scope = 'admin' | 'deploy' | 'read' | 'invoke'
@@ -66,6 +72,16 @@ export interface TokenRecord {
 }
 
 /** Durable when the promise resolves; every method rejects with a VelaError of the VELA_STORE_* codes or a *_NOT_FOUND. */
+/** What an operator has decided about one binding of a service; it outlives versions. */
+export interface GrantDecision {
+  readonly tenant: string
+  readonly service: string
+  readonly binding: string
+  readonly state: 'granted' | 'revoked'
+  /** What was asked for when it was granted, as JSON in one spelling; another ask needs another decision. */
+  readonly asked: string
+}
+
 export interface Registry {
   createTenant(name: string, limits?: Partial<Limits>): Promise<Tenant>
   getTenant(name: string): Promise<Tenant | undefined>
@@ -80,6 +96,8 @@ export interface Registry {
   /** What `rollback` would make active; rejects as it would. */
   rollbackTarget(tenant: string, service: string, version?: string): Promise<Deployment>
   deleteService(tenant: string, service: string): Promise<void>
+  /** null leaves the engine to the manifest. */
+  setEngine(tenant: string, service: string, engine: Manifest['engine'] | null): Promise<ServiceRecord>
   listServices(tenant?: string): Promise<ServiceRecord[]>
   /** Newest first. */
   listVersions(tenant: string, service: string): Promise<Deployment[]>
@@ -92,6 +110,15 @@ export interface Registry {
   deleteSecret(tenant: string, service: string, key: string): Promise<void>
   /** Values, for loading a guest; never logged. */
   readSecrets(tenant: string, service: string): Promise<Record<string, string>>
+
+  /** null takes the decision back, so that the policy decides again. */
+  setGrant(
+    tenant: string,
+    service: string,
+    binding: string,
+    decision: Pick<GrantDecision, 'state' | 'asked'> | null,
+  ): Promise<void>
+  listGrants(): Promise<GrantDecision[]>
 
   /** The secret text is returned once and kept only as SHA-256. `text` fixes it (first start only). */
   createToken(

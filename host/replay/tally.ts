@@ -67,7 +67,8 @@ export function createTally(): Tally {
     if (turnsOf(guest).delete(id)) count(outcome)
   }
   const handlerOf = (guest: number): OutputHandler => ({
-    response: (id, _status, _headers, kind) => kind !== BODY.stream && settle(guest, id, 'responded'),
+    response: (id, status, _headers, kind) =>
+      kind !== BODY.stream && status !== 101 && settle(guest, id, 'responded'),
     value: (id) => settle(guest, id, 'returned'),
     threw: (id) => settle(guest, id, 'threw'),
     data: () => undefined,
@@ -75,6 +76,10 @@ export function createTally(): Tally {
     settled: () => undefined,
     credit: () => undefined,
     timer: () => undefined,
+    call: () => undefined,
+    drop: () => undefined,
+    message: () => undefined,
+    close: () => undefined,
   })
 
   /** Opens the turns of an entry; the ids that are new. */

@@ -3,25 +3,31 @@
  * switch the old version serves; whatever fails before it leaves no trace but the message.
  */
 import { checkSource } from '../bundle/check-source.ts'
-import { createPlaceMapper } from '../bundle/source-map.ts'
+import type { Broker } from '../capabilities/broker.ts'
 import type { DeployRequest } from '../core/control.ts'
 import { toVelaError, VelaError } from '../core/errors.ts'
 import { checkRoutes } from '../http/router.ts'
+import { checkSchedules } from '../manifest/schedule.ts'
 import { checkName } from '../registry/names.ts'
 import type { Bundle, Deployment, Manifest, Registry, ServiceRecord } from '../registry/types.ts'
 import { versionOf } from '../registry/version.ts'
+import type { EngineName } from '../../sandbox/engine/contract.ts'
 import { resolveLimits, type Limits } from '../../sandbox/protocol/limits.ts'
 import type { Catalog } from './catalog.ts'
+import { createMutex } from './mutex.ts'
+import { withPlaces } from './places.ts'
 import type { ServiceVersion } from './version.ts'
 
 export interface DeployerDeps {
   readonly registry: Registry
   readonly catalog: Catalog
+  readonly broker: Pick<Broker, 'check'>
   readonly limits: { readonly default: Limits; readonly maximum: Limits }
   readonly createVersion: (
     deployment: Deployment,
     limits: Limits,
     source: DeployRequest['bundle'] | undefined,
+    engine: EngineName,
   ) => ServiceVersion
   /** The version serves from now on; the old one drains behind it. */
   readonly install: (version: ServiceVersion, record: ServiceRecord) => void
@@ -38,6 +44,8 @@ export interface Deployer {
   rollback(tenant: string, service: string, version?: string): Promise<ServiceRecord>
   /** Loads the active version again (secrets have changed). */
   reload(tenant: string, service: string): Promise<void>
+  /** Moves the service to the engine, if it is on another; null leaves it to the manifest. */
+  setEngine(tenant: string, service: string, engine: EngineName | null): Promise<void>
   /** Runs the work while nothing else changes this service. */
   exclusively<Result>(tenant: string, service: string, work: () => Promise<Result>): Promise<Result>
   limitsOf(tenant: string, manifest: Manifest): Promise<Limits>
@@ -79,7 +87,8 @@ export function createDeployer(deps: DeployerDeps): Deployer {
   const check = async ({ tenant, manifest, bundle }: DeployRequest): Promise<Limits> => {
     checkName('tenant', tenant)
     checkName('service', manifest.name)
-    checkSupported(manifest)
+    deps.broker.check(manifest)
+    checkSchedules(manifest.schedules ?? [])
     const limits = await checkLimits(tenant, manifest)
     const sizeBytes = Buffer.byteLength(bundle.source)
     if (sizeBytes > limits.bundleBytes) {
@@ -91,6 +100,10 @@ export function createDeployer(deps: DeployerDeps): Deployer {
     await checkSource(bundle.source, bundle.sourceMap)
     return limits
   }
+
+  /** An operator's word goes over every version's manifest. */
+  const engineOf = ({ tenant, service, manifest }: Deployment): EngineName =>
+    catalog.get(tenant, service)?.engineOverride ?? manifest.engine
 
   /** Holds the routes until the work has ended, so that of two versions that ask at the same time one is refused. */
   const claiming = async <Result>(
@@ -117,8 +130,14 @@ export function createDeployer(deps: DeployerDeps): Deployer {
   /** Starts a version in its tenant's cell; what it throws carries the author's places. */
   const start = async (version: ServiceVersion, bundle: Bundle): Promise<void> => {
     try {
-      const { fetch, methods, start: hasStart } = await version.live.start()
-      if (fetch || methods.length > 0 || hasStart) return
+      const { fetch, methods, scheduled, start: hasStart } = await version.live.start()
+      if (!scheduled && (version.deployment.manifest.schedules ?? []).length > 0) {
+        throw new VelaError(
+          'VELA_DEPLOY_MISSING_EXPORT',
+          'The manifest has schedules, but the service has no handler for them; export default { scheduled(controller, env, ctx) { … } }',
+        )
+      }
+      if (fetch || methods.length > 0 || hasStart || scheduled) return
       throw new VelaError(
         'VELA_DEPLOY_MISSING_EXPORT',
         'The service exports neither a fetch handler nor a function; export default { fetch(request) { … } }',
@@ -148,9 +167,10 @@ export function createDeployer(deps: DeployerDeps): Deployer {
     }
     onProgress?.('starting')
     const startedMs = performance.now()
-    const version = deps.createVersion(draft, limits, bundle)
+    const version = deps.createVersion(draft, limits, bundle, engineOf(draft))
     await start(version, bundle)
-    const deployment = { ...draft, startupMs: Math.round((performance.now() - startedMs) * 10) / 10 }
+    const startupMs = Math.round((performance.now() - startedMs) * 10) / 10
+    const deployment = { ...draft, startupMs, ...(version.live.startsAtOnce ? { startsAtOnce: true } : {}) }
     onProgress?.('storing')
     let record: ServiceRecord
     try {
@@ -161,17 +181,20 @@ export function createDeployer(deps: DeployerDeps): Deployer {
     }
     onProgress?.('switching')
     deps.install(version, record)
-    void deps.prepareCodeCache(bundle.source)
+    if (version.engine === 'v8') void deps.prepareCodeCache(bundle.source)
     return { deployment, record }
   }
 
   /** A stored version, started anew; the caller puts it in place of what runs. */
-  const restart = async (deployment: Deployment): Promise<ServiceVersion> => {
+  const restart = async (
+    deployment: Deployment,
+    engine: EngineName = engineOf(deployment),
+  ): Promise<ServiceVersion> => {
     const { tenant, service, version, manifest } = deployment
     const bundle = await registry.getBundle(tenant, service, version)
     if (bundle === undefined)
       throw new VelaError('VELA_VERSION_NOT_FOUND', `The code of version ${version} is not stored`)
-    const fresh = deps.createVersion(deployment, await limitsOf(tenant, manifest), bundle)
+    const fresh = deps.createVersion(deployment, await limitsOf(tenant, manifest), bundle, engine)
     await start(fresh, bundle)
     return fresh
   }
@@ -193,6 +216,24 @@ export function createDeployer(deps: DeployerDeps): Deployer {
     })
   }
 
+  /** Started on the other engine first and stored afterwards: what does not run there stays where it is. */
+  const setEngine = async (tenant: string, service: string, engine: EngineName | null): Promise<void> => {
+    const current = catalog.get(tenant, service)
+    if (current === undefined) return
+    const { deployment, engine: present } = current.active
+    const next = engine ?? deployment.manifest.engine
+    const fresh = next === present ? undefined : await restart(deployment, next)
+    let record: ServiceRecord
+    try {
+      record = await registry.setEngine(tenant, service, engine)
+    } catch (thrown) {
+      await fresh?.live.drain('refused', 0)
+      throw thrown
+    }
+    if (fresh === undefined) current.engineOverride = record.engineOverride
+    else deps.install(fresh, record)
+  }
+
   const reload = async (tenant: string, service: string): Promise<void> => {
     const current = catalog.get(tenant, service)
     if (current === undefined) return
@@ -204,6 +245,7 @@ export function createDeployer(deps: DeployerDeps): Deployer {
         service,
         activeVersion: deployment.version,
         updatedAt: current.updatedAt,
+        ...(current.engineOverride === undefined ? {} : { engineOverride: current.engineOverride }),
       })
     } catch (thrown) {
       const error = toVelaError(thrown, 'VELA_CELL_START_FAILED')
@@ -218,57 +260,8 @@ export function createDeployer(deps: DeployerDeps): Deployer {
     rollback: (tenant, service, version) =>
       exclusive(`${tenant}/${service}`, () => rollback(tenant, service, version)),
     reload: (tenant, service) => exclusive(`${tenant}/${service}`, () => reload(tenant, service)),
+    setEngine: (tenant, service, engine) =>
+      exclusive(`${tenant}/${service}`, () => setEngine(tenant, service, engine)),
     exclusively: (tenant, service, work) => exclusive(`${tenant}/${service}`, work),
-  }
-}
-
-function checkSupported(manifest: Manifest): void {
-  if (manifest.engine !== 'v8') {
-    throw new VelaError(
-      'VELA_DEPLOY_UNSUPPORTED',
-      `This host does not have the engine ${manifest.engine}; use "engine": "v8"`,
-    )
-  }
-  const [capability] = Object.keys(manifest.capabilities)
-  if (capability !== undefined) {
-    throw new VelaError(
-      'VELA_DEPLOY_UNSUPPORTED',
-      `This host does not have the capability ${capability}; remove it from the manifest`,
-    )
-  }
-}
-
-/** Puts the author's file, line and column into the message. */
-function withPlaces(thrown: unknown, version: ServiceVersion, bundle: Bundle): unknown {
-  if (!(thrown instanceof VelaError)) return thrown
-  const stack = thrown.details['stack']
-  const mapped = typeof stack === 'string' ? version.mapStack(stack) : undefined
-  const found = /service\.js:(\d+):(\d+)/.exec(typeof stack === 'string' ? stack : thrown.message)
-  if (found === null) return thrown
-  const place = createPlaceMapper(bundle.sourceMap)(Number(found[1]), Number(found[2])) ?? {
-    file: 'service.js',
-    line: Number(found[1]),
-    column: Number(found[2]),
-  }
-  const message = thrown.message.replace(/\s*\[service\.js:\d+:\d+\]/, '')
-  return new VelaError(thrown.code, `${place.file}:${place.line}:${place.column}: ${message}`, {
-    cause: thrown,
-    details: { ...place, ...(mapped === undefined ? {} : { stack: mapped }) },
-  })
-}
-
-/** Runs the work for one key one after the other. */
-function createMutex(): <Result>(key: string, work: () => Promise<Result>) => Promise<Result> {
-  const tails = new Map<string, Promise<unknown>>()
-  return async (key, work) => {
-    const before = tails.get(key) ?? Promise.resolve()
-    const result = before.then(work, work)
-    const tail = result.catch(() => undefined)
-    tails.set(key, tail)
-    try {
-      return await result
-    } finally {
-      if (tails.get(key) === tail) tails.delete(key)
-    }
   }
 }

@@ -1,6 +1,6 @@
 /** A call of a guest's method by the host: `runtime.invoke`, `vela invoke`. Arguments and result are JSON. */
 import { BODY, HANDLER, TO_GUEST } from '../../guest-sdk/kernel/messages.ts'
-import type { Call, GuestError } from '../cells/call.ts'
+import type { Call, GuestError, TurnLink } from '../cells/call.ts'
 import { VelaError, type ErrorCode } from '../core/errors.ts'
 import type { JsonValue } from '../registry/types.ts'
 
@@ -9,31 +9,58 @@ export interface MethodCall {
   readonly result: Promise<JsonValue | undefined>
 }
 
+export interface MethodCallOptions {
+  readonly requestId: string
+  readonly mapStack: (stack: string) => string
+  /** How many services deep; 0 if it is the host that calls. */
+  readonly depth?: number
+  /** What is invoked; HANDLER.method if left out. */
+  readonly handler?: number
+  /** Cancels the turn. */
+  readonly signal?: AbortSignal
+}
+
+/** `result` rejects with a VelaError; if the method threw, its details have `thrown: {name, message}`. */
 export function createMethodCall(
   method: string,
   args: readonly JsonValue[],
-  requestId: string,
-  mapStack: (stack: string) => string,
+  { requestId, mapStack, depth = 0, handler = HANDLER.method, signal }: MethodCallOptions,
 ): MethodCall {
   const { promise, resolve, reject } = Promise.withResolvers<JsonValue | undefined>()
   // Everything above ASCII is escaped, so that a character is a byte on the link.
   const body = JSON.stringify(args).replaceAll(/[\u0080-\uffff]/g, escapeUnit)
-  const fail = (code: ErrorCode, message: string, stack?: string): void =>
-    reject(new VelaError(code, message, stack === undefined ? {} : { details: { stack: mapStack(stack) } }))
+  let over = false
+  let link: TurnLink | undefined
+  signal?.addEventListener('abort', () => {
+    if (over) return
+    over = true
+    link?.cancel('VELA_TURN_CANCELED')
+    reject(new VelaError('VELA_TURN_CANCELED', 'The caller went away'))
+  })
+  const fail = (code: ErrorCode, message: string, details: Readonly<Record<string, unknown>> = {}): void => {
+    over = true
+    reject(new VelaError(code, message, { details }))
+  }
   const call: Call = {
     requestId,
     body,
-    canceled: false,
+    get canceled() {
+      return over
+    },
     startedMs: performance.now(),
     attempts: 0,
+    depth,
     encode: (id) =>
-      `[${TO_GUEST.invoke},${id},${HANDLER.method},${JSON.stringify(method)},0,0,${BODY.text},${body.length},"${requestId}"]`,
-    attach: () => undefined,
+      `[${TO_GUEST.invoke},${id},${handler},${JSON.stringify(method)},0,0,${BODY.text},${body.length},"${requestId}"]`,
+    attach(turn) {
+      link = turn
+    },
     head: () => fail('VELA_GUEST_BAD_RESPONSE', 'The method answered with a response'),
     data: () => undefined,
     end: () => undefined,
     wants: () => undefined,
     value: (json) => {
+      over = true
       try {
         resolve(json === undefined ? undefined : (JSON.parse(json) as JsonValue))
       } catch {
@@ -43,9 +70,13 @@ export function createMethodCall(
     threw: (error: GuestError) => {
       const known = error.code === 'VELA_METHOD_NOT_FOUND' || error.code === 'VELA_GUEST_RESPONSE_TOO_LARGE'
       const code = known ? (error.code as ErrorCode) : 'VELA_GUEST_THREW'
-      fail(code, code === 'VELA_GUEST_THREW' ? `${error.name}: ${error.message}` : error.message, error.stack)
+      const { name, message, stack } = error
+      fail(code, code === 'VELA_GUEST_THREW' ? `${name}: ${message}` : message, {
+        thrown: { name, message },
+        ...(stack === undefined ? {} : { stack: mapStack(stack) }),
+      })
     },
-    failed: fail,
+    failed: (code, detail) => fail(code, detail),
   }
   return { call, result: promise }
 }

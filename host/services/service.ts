@@ -5,6 +5,7 @@
 import type { Call, GuestError } from '../cells/call.ts'
 import type { ServiceMetrics } from '../core/metrics.ts'
 import type { GatewayTarget } from '../http/gateway.ts'
+import type { ServiceRecord } from '../registry/types.ts'
 import type { LogHub } from './log-hub.ts'
 import type { ServiceVersion } from './version.ts'
 
@@ -16,14 +17,17 @@ export class Service implements GatewayTarget {
   readonly #draining = new Set<ServiceVersion>()
   #active: ServiceVersion
   updatedAt: number
+  /** The operator's; undefined leaves it to the manifest. */
+  engineOverride: ServiceRecord['engineOverride']
 
-  constructor(active: ServiceVersion, hub: LogHub, metrics: ServiceMetrics, updatedAt: number) {
+  constructor(active: ServiceVersion, hub: LogHub, metrics: ServiceMetrics, record: ServiceRecord) {
     this.tenant = active.deployment.tenant
     this.service = active.deployment.service
     this.hub = hub
     this.#metrics = metrics
     this.#active = active
-    this.updatedAt = updatedAt
+    this.updatedAt = record.updatedAt
+    this.engineOverride = record.engineOverride
   }
 
   get active(): ServiceVersion {
@@ -31,6 +35,12 @@ export class Service implements GatewayTarget {
   }
   get requestBodyBytes(): number {
     return this.#active.limits.requestBodyBytes
+  }
+  get socketMessageBytes(): number {
+    return this.#active.limits.socketMessageBytes
+  }
+  get socketIdleMs(): number {
+    return this.#active.limits.socketIdleMs
   }
   get responseBodyBytes(): number {
     return this.#active.limits.responseBodyBytes
@@ -76,6 +86,7 @@ export class Service implements GatewayTarget {
       await version.live.drain(reason, drainMs)
     } finally {
       this.#draining.delete(version)
+      version.close()
     }
   }
 }

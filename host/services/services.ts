@@ -1,19 +1,29 @@
 /**
  * Everything that is deployed, as the control side and the gateway use it: joins registry, deployer, catalog and cells.
  */
+import type { Broker } from '../capabilities/broker.ts'
+import type { Decisions } from '../capabilities/decisions.ts'
 import type { CellPool } from '../cells/cell-pool.ts'
 import type { Config } from '../core/config.ts'
-import type { DeployRequest, DeployResult, LogEntry, ServiceStatus } from '../core/control.ts'
+import type {
+  DeployRequest,
+  DeployResult,
+  EngineStatus,
+  GrantStatus,
+  LogEntry,
+  ServiceStatus,
+} from '../core/control.ts'
 import { VelaError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { MetricSources, Metrics } from '../core/metrics.ts'
 import type { Router } from '../http/router.ts'
 import type { Deployment, JsonValue, Registry, ServiceRecord } from '../registry/types.ts'
+import type { EngineName } from '../../sandbox/engine/contract.ts'
 import type { Limits } from '../../sandbox/protocol/limits.ts'
-import { createCatalog } from './catalog.ts'
+import type { Catalog } from './catalog.ts'
 import { createCodeCaches } from './code-caches.ts'
 import { createDeployer } from './deployer.ts'
-import { createLogHub, type LogHub } from './log-hub.ts'
+import { createLogHubs } from './log-hubs.ts'
 import { createMethodCall } from './method-call.ts'
 import { Service } from './service.ts'
 import { pick, statusOf, sum, urlOf } from './status.ts'
@@ -27,9 +37,20 @@ export interface Services {
   deleteService(tenant: string, service: string): Promise<void>
   deleteTenant(tenant: string, force: boolean): Promise<void>
   list(gatewayUrl: string, tenant?: string): ServiceStatus[]
+  /** The operator's word on a service's engine; null leaves it to the manifest. The service moves without losing a request. */
+  setEngine(tenant: string, service: string, engine: EngineName | null): Promise<EngineStatus>
   putSecret(tenant: string, service: string, key: string, value: string): Promise<void>
   deleteSecret(tenant: string, service: string, key: string): Promise<void>
   invoke(target: string, method: string, args: readonly JsonValue[]): Promise<JsonValue | undefined>
+  /** What the active version can reach. */
+  grants(tenant: string, service: string): readonly GrantStatus[]
+  /** An operator's decision about a binding; `policy` takes it back. The next call sees it. */
+  decide(
+    tenant: string,
+    service: string,
+    binding: string,
+    decision: 'granted' | 'revoked' | 'policy',
+  ): Promise<readonly GrantStatus[]>
   tail(tenant: string, service: string, listener: (entry: LogEntry) => void): () => void
   gauges(): MetricSources
   /** Deadlines, hibernation and CPU accounting, from now on. */
@@ -44,6 +65,9 @@ export interface ServicesDeps {
   readonly cells: CellPool
   readonly log: Log
   readonly metrics: Metrics
+  readonly broker: Broker
+  readonly decisions: Decisions
+  readonly catalog: Catalog
 }
 
 const TICK_MS = 25
@@ -51,46 +75,34 @@ const SLOW_TICK_MS = 1000
 const PRELOAD_BYTES = 32 * 1024 * 1024
 
 export async function createServices(deps: ServicesDeps): Promise<Services> {
-  const { config, registry, cells, log, metrics } = deps
+  const { config, registry, cells, log, metrics, broker, decisions, catalog } = deps
   const { supervisor } = cells
-  const catalog = createCatalog()
-  const hubs = new Map<string, LogHub>()
   const codeCaches = createCodeCaches((source) => supervisor.compile(source, 'service'))
   let requests = 0
   let ticker: NodeJS.Timeout | undefined
   let slowTicker: NodeJS.Timeout | undefined
 
-  /** A log outlives the versions, and may be tailed before the first deploy. */
-  const hubOf = (tenant: string, service: string): LogHub => {
-    const key = `${tenant}/${service}`
-    let hub = hubs.get(key)
-    if (hub === undefined) {
-      const meter = metrics.service(tenant, service)
-      hub = createLogHub({
-        bytesPerSecond: () =>
-          (catalog.get(tenant, service)?.active.limits ?? config.limits.default).logBytesPerSecond,
-        write: ({ level, message, time: _time, ...fields }) => log[level]('guest', { ...fields, message }),
-        onDropped: (lines) => meter.logDropped(lines),
-      })
-      hubs.set(key, hub)
-    }
-    return hub
-  }
+  const hubs = createLogHubs({ config, catalog, log, metrics })
+  const hubOf = hubs.of
 
   const createVersion = (
     deployment: Deployment,
     limits: Limits,
     bundle: DeployRequest['bundle'] | undefined,
+    engine: EngineName,
   ): ServiceVersion => {
     const { tenant, service, version } = deployment
     return createServiceVersion({
       deployment,
       limits,
+      engine,
+      prepareEngine: () => cells.prepareEngine(engine),
       hub: hubOf(tenant, service),
       codeCaches,
       acquireCell: () => supervisor.acquire(tenant),
       readBundle: () => bundle ?? readBundle(tenant, service, version),
       readSecrets: () => registry.readSecrets(tenant, service),
+      grants: broker.open(deployment),
       onFault: (end) => metrics.cellRestarted(`isolate-${end.reason}`),
     })
   }
@@ -114,9 +126,10 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
     const current = catalog.get(tenant, service)
     if (current === undefined) {
       const meter = metrics.service(tenant, service)
-      catalog.add(new Service(version, hubOf(tenant, service), meter, record.updatedAt))
+      catalog.add(new Service(version, hubOf(tenant, service), meter, record))
       return
     }
+    current.engineOverride = record.engineOverride
     void current.switchTo(version, record.updatedAt, config.drainMs)
     catalog.refresh()
   }
@@ -125,6 +138,7 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
     registry,
     catalog,
     limits: config.limits,
+    broker,
     createVersion,
     install,
     prepareCodeCache: (source) => codeCaches.prepare(Buffer.from(source)),
@@ -134,10 +148,9 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
     const { tenant, service, activeVersion } = record
     const deployment = await registry.getDeployment(tenant, service, activeVersion)
     if (deployment === undefined) continue
-    install(
-      createVersion(deployment, await deployer.limitsOf(tenant, deployment.manifest), undefined),
-      record,
-    )
+    const limits = await deployer.limitsOf(tenant, deployment.manifest)
+    const engine = record.engineOverride ?? deployment.manifest.engine
+    install(createVersion(deployment, limits, undefined, engine), record)
   }
 
   const find = (tenant: string, service: string): Service => {
@@ -150,7 +163,8 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
   const remove = async (service: Service): Promise<void> => {
     catalog.remove(service)
     metrics.forgetService(service.tenant, service.service)
-    hubs.delete(`${service.tenant}/${service.service}`)
+    hubs.forget(service.tenant, service.service)
+    decisions.forget(service.tenant, service.service)
     await service.stop('deleted', config.drainMs)
   }
 
@@ -183,10 +197,16 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
     async deploy(request, gatewayUrl) {
       const { tenant, manifest } = request
       try {
+        const before = catalog.get(tenant, manifest.name)?.active.deployment.manifest
         const { deployment } = await deployer.deploy(request)
         metrics.deployed('ok')
         log.info('deployed', { tenant, service: manifest.name, version: deployment.version })
-        return { ...pick(deployment), url: urlOf(gatewayUrl, tenant, manifest.name) }
+        return {
+          ...pick(deployment),
+          url: urlOf(gatewayUrl, tenant, manifest.name),
+          grants: broker.status(deployment),
+          asksMore: before === undefined ? [] : broker.asksMore(before, manifest),
+        }
       } catch (thrown) {
         metrics.deployed(thrown instanceof VelaError && thrown.status < 500 ? 'refused' : 'failed')
         throw thrown
@@ -214,6 +234,13 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
       [...catalog.values()]
         .filter((service) => tenant === undefined || service.tenant === tenant)
         .map((service) => statusOf(service, gatewayUrl)),
+    async setEngine(tenant, service, engine) {
+      find(tenant, service)
+      await deployer.setEngine(tenant, service, engine)
+      const after = find(tenant, service)
+      log.info('engine set', { tenant, service, engine: after.active.engine, override: engine })
+      return { engine: after.active.engine, override: engine }
+    },
     async putSecret(tenant, service, key, value) {
       await registry.putSecret(tenant, service, key, value)
       await deployer.reload(tenant, service)
@@ -227,9 +254,8 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
       const service = find(target.slice(0, Math.max(0, slash)), target.slice(slash + 1))
       const requestId = `call-${(++requests).toString(36)}`
       const startedMs = performance.now()
-      const { call, result } = createMethodCall(method, args, requestId, (stack) =>
-        service.active.mapStack(stack),
-      )
+      const mapStack = (stack: string): string => service.active.mapStack(stack)
+      const { call, result } = createMethodCall(method, args, { requestId, mapStack })
       service.dispatch(call)
       try {
         const value = await result
@@ -242,6 +268,14 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
         )
         throw thrown
       }
+    },
+    grants: (tenant, service) => broker.status(find(tenant, service).active.deployment),
+    async decide(tenant, service, binding, decision) {
+      const { deployment } = find(tenant, service).active
+      const asked = broker.askedOf(deployment, binding)
+      await decisions.set(tenant, service, binding, decision === 'policy' ? null : { state: decision, asked })
+      log.info('grant decided', { tenant, service, binding, decision })
+      return broker.status(deployment)
     },
     tail: (tenant, service, listener) => hubOf(tenant, service).listen(listener),
     gauges: () => ({

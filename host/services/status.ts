@@ -15,7 +15,7 @@ export const pick = ({
   version,
   sizeBytes,
   startupMs,
-}: Deployment): Omit<DeployResult, 'url'> => ({
+}: Deployment): Omit<DeployResult, 'url' | 'grants' | 'asksMore'> => ({
   tenant,
   service,
   version,
@@ -27,7 +27,7 @@ export const urlOf = (gatewayUrl: string, tenant: string, service: string): stri
   `${gatewayUrl}/${tenant}/${service}/`
 
 export function statusOf(
-  { tenant, service, active, updatedAt, inFlight }: Service,
+  { tenant, service, active, updatedAt, engineOverride, inFlight }: Service,
   gatewayUrl: string,
 ): ServiceStatus {
   const { version, manifest } = active.deployment
@@ -38,7 +38,8 @@ export function statusOf(
     updatedAt,
     url: urlOf(gatewayUrl, tenant, service),
     routes: manifest.routes,
-    engine: manifest.engine,
+    engine: active.engine,
+    ...(engineOverride === undefined ? {} : { engineOverride }),
     state: active.live.state,
     inFlight,
   }

@@ -3,6 +3,7 @@
  * has one that serves and, for a while after a deploy, others that drain.
  */
 import { randomBytes } from 'node:crypto'
+import type { DeploymentGrants } from '../capabilities/broker.ts'
 import { createStackMapper } from '../bundle/source-map.ts'
 import type { Cell, LoadPayload } from '../cells/cell.ts'
 import type { GuestError } from '../cells/call.ts'
@@ -11,6 +12,7 @@ import { createLiveDeployment, type LiveDeployment } from '../cells/live-deploym
 import type { ReplicaEnd } from '../cells/replica.ts'
 import { nowMs } from '../cells/clock.ts'
 import type { LogEntry } from '../core/control.ts'
+import type { EngineName } from '../../sandbox/engine/contract.ts'
 import type { Limits } from '../../sandbox/protocol/limits.ts'
 import type { Bundle, Deployment } from '../registry/types.ts'
 import type { CodeCaches } from './code-caches.ts'
@@ -19,11 +21,16 @@ import type { LogHub } from './log-hub.ts'
 export interface ServiceVersion {
   readonly deployment: Deployment
   readonly limits: Limits
+  readonly engine: EngineName
   readonly live: LiveDeployment
   /** Brings the code into memory ahead of the first request; resolves to its size in bytes. */
   preload(): Promise<number>
   /** Logs what a handler threw, with the author's places. */
   threw(error: GuestError, requestId: string): void
+  /** Vela speaks in the service's log. */
+  note(level: 'warn' | 'error', message: string, extra?: Pick<Partial<LogEntry>, 'code' | 'requestId'>): void
+  /** It has drained: what it held of its capabilities is given back. */
+  close(): void
   /** A guest's stack with the author's places. */
   mapStack(stack: string): string
 }
@@ -31,18 +38,23 @@ export interface ServiceVersion {
 export interface ServiceVersionDeps {
   readonly deployment: Deployment
   readonly limits: Limits
+  readonly engine: EngineName
+  /** Resolves when cells can load guests for that engine. */
+  readonly prepareEngine: () => Promise<void>
   readonly hub: LogHub
   readonly acquireCell: () => Promise<Cell> | Cell
   readonly codeCaches: CodeCaches
   readonly readBundle: () => Promise<Bundle> | Bundle
   readonly readSecrets: () => Promise<Readonly<Record<string, string>>> | Readonly<Record<string, string>>
+  /** What it may do beside computing; closed when it is over. */
+  readonly grants: DeploymentGrants
   readonly onFault: (end: ReplicaEnd) => void
 }
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 
 export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
-  const { deployment, limits, hub } = deps
+  const { deployment, limits, engine, hub } = deps
   const { tenant, service, version } = deployment
   let source: Buffer | undefined
   let secrets: Readonly<Record<string, string>> = {}
@@ -58,7 +70,11 @@ export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
 
   /** What loads read from the store, once: a changed secret or source comes with a new version object. */
   const fetchContent = async (): Promise<Buffer> => {
-    const [bundle, values] = await Promise.all([deps.readBundle(), deps.readSecrets()])
+    const [bundle, values] = await Promise.all([
+      deps.readBundle(),
+      deps.readSecrets(),
+      deps.prepareEngine(),
+    ])
     mapper = createStackMapper(bundle.sourceMap, 'service.js')
     secrets = values
     source = Buffer.from(bundle.source)
@@ -66,9 +82,9 @@ export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
   }
 
   const payloadOf = (code: Buffer, armed: boolean): LoadPayload => ({
-    config: loadConfig(deployment, armed ? limits : { ...limits, startupMs: 0 }, secrets),
+    config: loadConfig(deps, armed ? limits : { ...limits, startupMs: 0 }, secrets),
     source: code,
-    codeCache: deps.codeCaches.get(code),
+    codeCache: engine === 'v8' ? deps.codeCaches.get(code) : undefined,
   })
 
   const prepare = (armed: boolean): Promise<LoadPayload> | LoadPayload =>
@@ -105,9 +121,11 @@ export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
 
   const live = createLiveDeployment({
     limits,
+    startsAtOnce: deployment.startsAtOnce === true,
     acquireCell: deps.acquireCell,
     prepare,
     onLog,
+    perform: (grant, call) => deps.grants.perform(grant, call),
     onFault: (end, pauseMs) => {
       const paused = pauseMs > 0 ? `; paused for ${pauseMs / 1000} s` : ''
       const stack = end.fault?.stack
@@ -126,8 +144,11 @@ export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
   return {
     deployment,
     limits,
+    engine,
     live,
     preload: async () => (source ?? (await fetchContent())).length,
+    note: (level, message, extra) => hub.runtime(entry({ level, source: 'runtime', message, ...extra })),
+    close: () => deps.grants.close(),
     mapStack: (stack) => mapper(stack),
     // What it says is the guest's, so it counts as the guest's.
     threw: (error, requestId) =>
@@ -137,7 +158,7 @@ export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
 
 /** The JSON of LoadFrameConfig; a fresh seed each time, so that no two loads draw the same numbers. */
 function loadConfig(
-  deployment: Deployment,
+  { deployment, engine, grants }: ServiceVersionDeps,
   limits: Limits,
   secrets: Readonly<Record<string, string>>,
 ): string {
@@ -147,8 +168,11 @@ function loadConfig(
       seed: randomBytes(16).toString('hex'),
       timers: limits.timers,
       responseBodyBytes: limits.responseBodyBytes,
+      socketMessageBytes: limits.socketMessageBytes,
       env: { ...deployment.manifest.vars, ...secrets },
+      capabilities: grants.bindings,
     },
+    engine,
     memoryMb: limits.memoryMb,
     startupMs: limits.startupMs,
   })

@@ -4,6 +4,10 @@
  */
 import type { Fault } from '../protocol/frame.ts'
 
+export type EngineName = 'v8' | 'quickjs'
+/** A cell's engines. What is not used costs nothing. */
+export type Engines = Readonly<Record<EngineName, Engine>>
+
 export interface Engine {
   /** Makes a guest with its kernel booted and its module evaluated as far as it goes without waiting. */
   load(request: LoadRequest): LoadResult

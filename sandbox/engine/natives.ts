@@ -12,6 +12,7 @@ export const NATIVE_NAMES: readonly string[] = [
   'updateUrl',
   'decodeUtf8',
   'encodeUtf8',
+  'decodeLegacy',
   'randomBytes',
   'part',
   'crypto',
@@ -23,6 +24,7 @@ export const NATIVE_NAMES: readonly string[] = [
 
 const MAX_RANDOM_BYTES = 65_536
 const MAX_URL_LENGTH = 1_048_576
+const MAX_LABEL_LENGTH = 64
 const SETTERS: ReadonlySet<string> = new Set([
   'href',
   'protocol',
@@ -62,6 +64,7 @@ export function createNatives(
       return (fatal === true ? fatalDecoder : decoder).decode(buffer)
     }),
     encodeUtf8: total((text) => Buffer.from(String(text).toWellFormed(), 'utf8').toString('latin1')),
+    decodeLegacy: total(createLegacyDecoder()),
     randomBytes: total((length) => {
       const count = Math.min(Math.max(0, Math.trunc(Number(length)) || 0), MAX_RANDOM_BYTES)
       return host.randomBytes(count).toString('latin1')
@@ -78,6 +81,32 @@ export function createNatives(
       return undefined
     }),
     log: total((level, requestId, text) => host.log(Number(level) >>> 0, String(requestId), String(text))),
+  }
+}
+
+/**
+ * Decoders are kept, one of each kind: a guest that asks in a loop must not fill the cell with ICU's converters, which
+ * no heap limit counts. Labels have many spellings, so the key is the name of the encoding.
+ */
+function createLegacyDecoder(): NativeFunction {
+  const decoders = new Map<string, InstanceType<typeof TextDecoder>>()
+  return (label, bytes, fatal) => {
+    if (typeof label !== 'string' || label.length > MAX_LABEL_LENGTH) return undefined
+    if (typeof bytes !== 'string') return new TextDecoder(label).encoding
+    const key = `${label} ${String(fatal === true)}`
+    let legacy = decoders.get(key)
+    if (legacy === undefined) {
+      legacy = new TextDecoder(label, { ignoreBOM: true, fatal: fatal === true })
+      if (legacy.encoding !== label) return undefined
+      decoders.set(key, legacy)
+    }
+    try {
+      return legacy.decode(Buffer.from(bytes, 'latin1'))
+    } catch {
+      // Malformed, and the converter stands where it failed.
+      decoders.delete(key)
+      return undefined
+    }
   }
 }
 

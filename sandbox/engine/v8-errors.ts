@@ -1,6 +1,7 @@
 /** Tells apart how an entry into an isolate failed, from what isolated-vm throws into the cell. */
 import type ivm from 'isolated-vm'
 import type { Fault } from '../protocol/frame.ts'
+import { EngineFault, cpuMicros } from './engine-fault.ts'
 
 const MAX_TEXT = 16_384
 
@@ -10,15 +11,6 @@ const MAX_TEXT = 16_384
  */
 export function wallMsOf(budgetMs: number): number {
   return Math.ceil(budgetMs * 1.5) + 20
-}
-
-/** Carries a fault out of places that only an exception leaves, such as the engine's callbacks. */
-export class EngineFault extends Error {
-  readonly fault: Fault
-  constructor(fault: Fault) {
-    super(fault.message)
-    this.fault = fault
-  }
 }
 
 /** The fault that ended the isolate, or undefined when the guest merely threw. */
@@ -42,20 +34,13 @@ export function faultOf(
   return undefined
 }
 
-/**
- * CPU time of the cell, which is its guest's while one is entered: there is no second thread that works. The `cpuTime` of
- * isolated-vm will not do: its prebuilt addon reads a wall clock, and a busy machine would make loops of honest turns.
- */
-export function cpuMicros(): number {
-  const { user, system } = process.cpuUsage()
-  return user + system
-}
-
 const isDisposed = (isolate: ivm.Isolate): boolean => isolate.isDisposed
 
 export function describeError(thrown: unknown): { name: string; message: string; stack?: string } {
   if (!(thrown instanceof Error))
     return { name: 'Error', message: clip(`Thrown value is no Error: ${kindOf(thrown)}`) }
+  if (thrown.message.startsWith(UNCOPIED))
+    return { name: 'Error', message: 'Thrown value is no Error: an object or symbol' }
   const stack = typeof thrown.stack === 'string' ? guestFrames(thrown.stack) : undefined
   return {
     name: clip(thrown.name),
@@ -63,6 +48,9 @@ export function describeError(thrown: unknown): { name: string; message: string;
     ...(stack === undefined ? {} : { stack }),
   }
 }
+
+/** isolated-vm's words for a thrown object that it does not copy. */
+const UNCOPIED = 'An object was thrown from supplied code within isolated-vm'
 
 /** What lies beyond the boundary are the cell's own frames: they carry host paths and say nothing to a tenant. */
 function guestFrames(stack: string): string {

@@ -5,7 +5,8 @@
  */
 import type ivm from 'isolated-vm'
 import type { LoadRequest } from './contract.ts'
-import { EngineFault, describeError } from './v8-errors.ts'
+import { EngineFault } from './engine-fault.ts'
+import { describeError } from './v8-errors.ts'
 import { SERVICE_FILE, codeCacheOf, type BootedIsolate, type Ivm } from './v8-isolate.ts'
 
 const HANDOVER = '__vela_handover__'

@@ -4,7 +4,8 @@
  */
 import type ivm from 'isolated-vm'
 import type { Engine, EnterResult, Guest, LoadRequest, LoadResult } from './contract.ts'
-import { EngineFault, cpuMicros, describeError, faultOf, wallMsOf } from './v8-errors.ts'
+import { EngineFault, cpuMicros } from './engine-fault.ts'
+import { describeError, faultOf, wallMsOf } from './v8-errors.ts'
 import {
   bootIsolate,
   createKernelSnapshot,
@@ -62,6 +63,7 @@ function loadGuest(ivm: Ivm, booted: BootedIsolate, request: LoadRequest): LoadR
 function createGuest({ isolate, bridge }: BootedIsolate): Guest {
   const deliver = referenceTo(bridge, 'deliver')
   const fire = referenceTo(bridge, 'fire')
+  const rejected = referenceTo(bridge, 'rejected')
   const collect = referenceTo(bridge, 'collect')
   const describe = referenceTo(bridge, 'describe')
 
@@ -70,6 +72,22 @@ function createGuest({ isolate, bridge }: BootedIsolate): Guest {
       const before = budgetMs > 0 ? cpuMicros() : 0
       const options = budgetMs > 0 ? { timeout: wallMsOf(budgetMs) } : {}
       let unhandled: EnterResult['unhandled']
+      let telling = false
+      /** The guest hears of it first. What its listener leaves itself is not told again, or that might never end. */
+      const tell = (thrown: unknown): void => {
+        const description = describeError(thrown)
+        const isFirst = unhandled === undefined
+        unhandled ??= description
+        if (telling) return
+        telling = true
+        const isError = thrown instanceof Error
+        const dealtWith = cross(
+          rejected,
+          isError ? [JSON.stringify(description)] : [undefined, thrown as string],
+        )
+        telling = false
+        if (isFirst && dealtWith === true) unhandled = undefined
+      }
       /** What a crossing throws is either the isolate's end or a rejection that nobody handled. */
       const cross = (reference: GuestFunction, args: ivm.Transferable[]): unknown => {
         try {
@@ -77,14 +95,17 @@ function createGuest({ isolate, bridge }: BootedIsolate): Guest {
         } catch (thrown) {
           const fault = faultOf(isolate, thrown, before, budgetMs)
           if (fault !== undefined) throw new EngineFault(fault)
-          unhandled ??= describeError(thrown)
+          tell(thrown)
           return undefined
         }
       }
       try {
         let due = cross(deliver, [nowMs, text])
-        while (due === true) due = cross(fire, [])
-        const output = cross(collect, [])
+        let output: unknown = true
+        while (output === true) {
+          while (due === true) due = cross(fire, [])
+          output = due = cross(collect, [])
+        }
         return { output: typeof output === 'string' ? output : undefined, unhandled }
       } catch (thrown) {
         dispose(isolate)

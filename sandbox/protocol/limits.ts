@@ -20,6 +20,14 @@ export interface Limits {
   readonly concurrency: number
   /** Calls that may wait in the host for one service. */
   readonly queueLength: number
+  /** Calls of capabilities in flight in one isolate. */
+  readonly calls: number
+  /** WebSockets and event streams open in one isolate. */
+  readonly sockets: number
+  /** Largest message of a WebSocket, either way (bytes). */
+  readonly socketMessageBytes: number
+  /** A WebSocket whose client is silent for so long, pings unanswered, is closed (milliseconds). */
+  readonly socketIdleMs: number
   /** Timers pending in one isolate. */
   readonly timers: number
   /** Log text of one service (bytes per second, bursts of ten seconds); what is over is dropped and counted. */
@@ -37,6 +45,10 @@ export const DEFAULT_LIMITS: Limits = {
   responseBodyBytes: 100 * 1024 * 1024,
   concurrency: 256,
   queueLength: 1024,
+  calls: 1000,
+  sockets: 256,
+  socketMessageBytes: 1024 * 1024,
+  socketIdleMs: 60_000,
   timers: 1000,
   logBytesPerSecond: 64 * 1024,
   bundleBytes: 4 * 1024 * 1024,
@@ -52,6 +64,10 @@ export const MAXIMUM_LIMITS: Limits = {
   responseBodyBytes: 1024 * 1024 * 1024,
   concurrency: 4096,
   queueLength: 16_384,
+  calls: 10_000,
+  sockets: 4096,
+  socketMessageBytes: 16 * 1024 * 1024,
+  socketIdleMs: 3_600_000,
   timers: 10_000,
   logBytesPerSecond: 1024 * 1024,
   bundleBytes: 16 * 1024 * 1024,

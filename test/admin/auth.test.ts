@@ -56,6 +56,17 @@ const ROWS: readonly Row[] = [
     path: `${shop}/secrets/KEY`,
     allowed: change,
   },
+  { route: 'GET /v1/tenants/:tenant/services/:service/grants', path: `${shop}/grants`, allowed: look },
+  {
+    route: 'PUT /v1/tenants/:tenant/services/:service/grants/:binding',
+    path: `${shop}/grants/KV`,
+    allowed: operator,
+  },
+  {
+    route: 'POST /v1/tenants/:tenant/services/:service/schedules/run',
+    path: `${shop}/schedules/run`,
+    allowed: ['operator', 'acmeAdmin', 'acmeDeploy', 'acmeInvoke'],
+  },
   { route: 'GET /v1/tokens', path: '/v1/tokens', allowed: ['operator', 'acmeAdmin', 'globexAdmin'] },
   { route: 'POST /v1/tokens', path: '/v1/tokens', allowed: ['operator', 'acmeAdmin', 'globexAdmin'] },
   // A tenant's admin may ask, and is told the same of a foreign token as of none: see below.

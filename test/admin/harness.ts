@@ -151,7 +151,16 @@ function createTestControl(registry: Registry): TestControl {
       }
       const record = await registry.activate(deployment, bundle)
       const { sizeBytes, startupMs, version } = deployment
-      return { tenant, service: manifest.name, version, url: urlOf(record), sizeBytes, startupMs }
+      return {
+        tenant,
+        service: manifest.name,
+        version,
+        url: urlOf(record),
+        sizeBytes,
+        startupMs,
+        grants: [],
+        asksMore: [],
+      }
     },
     rollback: (tenant, service, version) => registry.rollback(tenant, service, version),
     async deleteService(tenant, service) {
@@ -170,6 +179,19 @@ function createTestControl(registry: Registry): TestControl {
     async putSecret(tenant, service, key, value) {
       called('putSecret', tenant, service, key)
       await registry.putSecret(tenant, service, key, value)
+    },
+    grants: async () => [],
+    setEngine: async (tenant, service, engine) => {
+      called('setEngine', tenant, service, engine)
+      return { engine: engine ?? 'v8', override: engine }
+    },
+    decideGrant: async (tenant, service, binding, decision) => {
+      called('decideGrant', tenant, service, binding, decision)
+      return []
+    },
+    runSchedule: async (tenant, service, cron = '* * * * *') => {
+      called('runSchedule', tenant, service, cron)
+      return { cron, scheduledTime: 0, durationMs: 1 }
     },
     deleteSecret: (tenant, service, key) => registry.deleteSecret(tenant, service, key),
     invoke: (target, method, args) => {

@@ -61,9 +61,13 @@ const ACTIONS: Readonly<Record<string, string>> = {
   wait: `ctx.waitUntil(new Promised((done) => timeout(done, 1))); return new Res('ok')`,
   abort: `request.signal.addEventListener('abort', () => 0); return new Res('ok')`,
   clone: `return new Res(await request.clone().text() + copy({ a: 1 }).a)`,
+  channel: `const { port1, port2 } = new Channel(); return new Promised((done) => { port2.onmessage = (e) => done(new Res('got')); port1.postMessage([1]) })`,
+  uncaught: `listen('error', (e) => e.preventDefault()); timeout(() => { throw new Err('late') }, 1); await new Promised((done) => timeout(done, 2)); return new Res('ok')`,
+  rejected: `listen('unhandledrejection', () => { throw 1 }); Promised.reject(new Err('left')); await new Promised((done) => timeout(done, 1)); return new Res('ok')`,
+  packed: `return new Res(new Res('x').body.pipeThrough(new Gzip('gzip')))`,
 }
 
-const CAPTURE = `const Res = Response, Bytes = Uint8Array, Stream = ReadableStream, Err = Error, Promised = Promise, M = Map, log = console.log, timeout = setTimeout, copy = structuredClone, isPath = Function.prototype.call.bind(String.prototype.endsWith);`
+const CAPTURE = `const Res = Response, Bytes = Uint8Array, Stream = ReadableStream, Err = Error, Promised = Promise, M = Map, log = console.log, timeout = setTimeout, copy = structuredClone, Channel = MessageChannel, Gzip = CompressionStream, listen = addEventListener, isPath = Function.prototype.call.bind(String.prototype.endsWith);`
 
 const serviceOf = (patch: string, when: 'before' | 'during'): string => `${CAPTURE}
   const patch = () => { ${patch} };

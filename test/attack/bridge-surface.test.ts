@@ -18,6 +18,7 @@ const LIST = `
   const surface = {}
   for (const key of Reflect.ownKeys(globalThis).map(String).sort()) {
     const value = globalThis[key]
+    if (value === globalThis && key !== 'globalThis') { surface[key] = 'globalThis'; continue }
     const prototype = typeof value === 'function' && value.prototype ? members(value.prototype) : undefined
     surface[key] = prototype === undefined ? { own: members(value) } : { own: members(value), prototype }
   }
@@ -70,6 +71,9 @@ const WALK = `
     sites: () => { const old = Error.prepareStackTrace; Error.prepareStackTrace = (_, sites) => sites; const { stack } = new Error(); Error.prepareStackTrace = old
       return stack.flatMap((s) => [s.getThis(), s.getFunction(), s.getEvalOrigin()]) },
     callers: () => new Function('const all = []; let f = arguments.callee; for (let i = 0; i < 20 && f; i++) { all.push(f); try { f = f.caller } catch { break } } return all')(),
+    channel: () => new MessageChannel(), pack: () => new CompressionStream('gzip'), unpack: () => new Response(new Response('x').body.pipeThrough(new DecompressionStream('gzip'))).text(),
+    pattern: () => new URLPattern('https://*/:a').exec('https://x/y'), badPattern: () => new URLPattern('('), message: () => new Promise((r) => { const { port1, port2 } = new MessageChannel(); port2.onmessage = r; port1.postMessage({}) }),
+    uncaught: () => new Promise((r) => { addEventListener('error', r); setTimeout(() => { throw new Error('x') }, 1) }), rejected: () => new Promise((r) => { onunhandledrejection = r; Promise.reject(new Error('x')) }),
     iterator: () => request.headers.entries(), proto: () => Object.getPrototypeOf(async function* () {}),
   }
   for (const name of Object.keys(made)) add(await failed(made[name]), name)

@@ -70,7 +70,8 @@ function targetOf(tenant: string): GatewayTarget {
       limits: DEFAULT_LIMITS,
       acquireCell: () => supervisor.acquire(tenant),
       prepare: () => ({ config: '{}', source: Buffer.from(''), codeCache: undefined }),
-      onLog: (_level, text) => (logged += text.length),
+      perform: () => ({}),
+    onLog: (_level, text) => (logged += text.length),
       onFault: () => undefined,
     })
     services.set(tenant, live)
@@ -80,6 +81,8 @@ function targetOf(tenant: string): GatewayTarget {
     tenant,
     service: 'fake',
     requestBodyBytes: 1000,
+    socketMessageBytes: 1_000,
+    socketIdleMs: 60_000,
     responseBodyBytes: DEFAULT_LIMITS.responseBodyBytes,
     dispatch: (call) => service.dispatch(call),
     threw: () => undefined,

@@ -1,3 +1,4 @@
+import { MIGRATIONS } from '../../host/registry/migrations.ts'
 import { copyFile, mkdir, open as openFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -89,7 +90,7 @@ describe('a damaged store is refused with what to do about it', () => {
     const dataDir = await makeUsedDir()
     edit(dataDir, 'PRAGMA user_version = 999')
     await expect(openRegistry({ dataDir })).rejects.toEqual(withCode('VELA_STORE_DAMAGED'))
-    edit(dataDir, 'PRAGMA user_version = 1')
+    edit(dataDir, `PRAGMA user_version = ${MIGRATIONS.length}`)
     expect(await (await open({ dataDir })).listVersions('acme', 'shop')).toHaveLength(12)
   })
 })

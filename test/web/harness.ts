@@ -1,25 +1,38 @@
 /**
- * The guest's web platform in a real isolate: install.ts and its parts as esbuild bundles them, over natives made of
- * Node's own URL, Buffer and crypto. Time is virtual: it moves only to the next timer, so tests never sleep.
+ * The guest's web platform in a real isolate: install.ts and its parts as esbuild bundles them, over the natives that a
+ * cell gives. Time is virtual: it moves only to the next timer, so tests never sleep.
  */
 import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { build, buildSync } from 'esbuild'
 import type ivm from 'isolated-vm'
+import { partExpression } from '../../host/cells/part-expression.ts'
+import { createNatives } from '../../sandbox/engine/natives.ts'
 
 const require = createRequire(import.meta.url)
 const root = fileURLToPath(new URL('../../guest-sdk/web/', import.meta.url))
-const PARTS = ['streams', 'forms', 'encodings', 'clone'] as const
+const PARTS = [
+  'streams',
+  'forms',
+  'encodings',
+  'clone',
+  'compression',
+  'error-events',
+  'messaging',
+  'subtle',
+  'urlpattern',
+  'websocket',
+] as const
 
-const bundle = (entry: string): string => {
+const bundle = (entry: string, format: 'iife' | 'esm'): string => {
   const built = buildSync({
     entryPoints: [root + entry],
     bundle: true,
     minify: true,
     write: false,
-    format: 'iife',
-    globalName: 'vela',
+    format,
+    ...(format === 'iife' ? { globalName: 'vela' } : {}),
     target: 'esnext',
     legalComments: 'none',
   })
@@ -57,6 +70,7 @@ const kernel = (core, native) => {
   globalThis.clearTimeout = (id) => void timers.delete(id)
   const web = core.installWeb(globalThis, {
     native, now: () => nowMs, setTimeout: setTimer, clearTimeout: globalThis.clearTimeout,
+    queueTask: (run) => void setTimer(run, 0),
     loadPart: (name) => (0, eval)(native.part(name)), reportError: (error) => native.report(String(error)),
   })
   globalThis.web = web
@@ -73,53 +87,42 @@ const kernel = (core, native) => {
 }
 `
 
-function describeUrl(url: URL): string {
-  const { href, protocol, username, password, host, hostname, port, pathname, search, hash, origin } = url
-  return [href, protocol, username, password, host, hostname, port, pathname, search, hash, origin].join('\n')
-}
-
-function attempt<Value>(work: () => Value): Value | undefined {
-  try {
-    return work()
-  } catch {
-    return undefined
-  }
-}
-
 interface Outcome {
   ok: boolean
   value: string | undefined
 }
 
-export function createGuest(): Guest {
+export interface GuestOptions {
+  /** Where the guest's random bytes come from; by default they are random. */
+  readonly randomBytes?: (length: number) => Buffer
+}
+
+export function createGuest(options: GuestOptions = {}): Guest {
   const { Isolate, Callback } = require('isolated-vm') as typeof ivm
   const isolate = new Isolate({ memoryLimit: 128 })
   const context = isolate.createContextSync()
-  const core = bundle('install.ts')
-  const parts = Object.fromEntries(PARTS.map((name) => [name, bundle(`parts/${name}.ts`)]))
+  const core = bundle('install.ts', 'iife')
+  const parts: Record<string, string> = Object.fromEntries(
+    PARTS.map((name) => [name, partExpression(bundle(`parts/${name}.ts`, 'esm'))]),
+  )
   const reported: string[] = []
   const loaded: string[] = []
   const settled: Outcome[] = []
 
-  const decoders = {
-    false: new TextDecoder('utf-8', { ignoreBOM: true }),
-    true: new TextDecoder('utf-8', { ignoreBOM: true, fatal: true }),
-  }
-  const natives = {
-    parseUrl: (input: string, base?: string) => attempt(() => describeUrl(new URL(input, base))),
-    updateUrl: (href: string, property: 'href', value: string) =>
-      attempt(() => {
-        const url = new URL(href)
-        url[property] = value
-        return describeUrl(url)
-      }),
-    decodeUtf8: (bytes: string, fatal: boolean) =>
-      attempt(() => decoders[`${fatal}`].decode(Buffer.from(bytes, 'latin1'))),
-    encodeUtf8: (text: string) => Buffer.from(text.toWellFormed(), 'utf8').toString('latin1'),
-    randomBytes: (length: number) => randomBytes(length).toString('latin1'),
+  const cell = createNatives(
+    {
+      randomBytes: options.randomBytes ?? randomBytes,
+      flush: () => undefined,
+      emit: () => undefined,
+      log: () => true,
+    },
+    parts,
+  )
+  const natives: Record<string, (...args: never[]) => unknown> = {
+    ...cell,
     part: (name: string) => {
       loaded.push(name)
-      return `(() => { ${parts[name]}; return vela })()`
+      return cell['part']?.(name)
     },
     report: (text: string) => {
       reported.push(text)
@@ -128,7 +131,7 @@ export function createGuest(): Guest {
       settled.push({ ok, value })
     },
   }
-  const names = Object.keys(natives) as (keyof typeof natives)[]
+  const names = Object.keys(natives)
   context.evalClosureSync(
     `${GLUE}; const native = { ${names.map((name, index) => `${name}: $${index}`).join(', ')} }
     const { settle } = native

@@ -1,6 +1,7 @@
 /** Blob and File (File API). The bytes are copied once, into memory that only the Blob holds. */
 import type { ReadableStream } from 'web-streams-polyfill'
 import { byteStringFromBytes } from '../bytes.ts'
+import { dictionary } from '../dictionary.ts'
 import { concatBytes, copyBytes, isBufferSource } from '../intrinsics.ts'
 import type { FormsDeps } from './forms.ts'
 
@@ -44,7 +45,8 @@ export function createBlob(deps: FormsDeps): BlobKit {
 
   function gather(parts: unknown, endings: string): Uint8Array<ArrayBuffer> {
     if (parts === undefined) return new Uint8Array(0)
-    if (typeof parts !== 'object' || parts === null) throw new TypeError('Blob: the parts must be a list')
+    if ((typeof parts !== 'object' && typeof parts !== 'function') || !isIterable(parts))
+      throw new TypeError('Blob: the parts must be a list')
     const chunks = Array.from(parts as Iterable<unknown>, (part) => {
       const existing = bytesOf(part)
       if (existing !== undefined) return existing
@@ -67,12 +69,13 @@ export function createBlob(deps: FormsDeps): BlobKit {
     }
 
     constructor(parts: unknown = undefined, options: BlobOptions = {}) {
-      const endings = options?.endings === undefined ? 'transparent' : `${options.endings}`
+      const { endings: wanted, type } = dictionary(options, 'Blob')
+      const endings = wanted === undefined ? 'transparent' : `${wanted}`
       if (endings !== 'transparent' && endings !== 'native') {
         throw new TypeError('Blob: endings must be "transparent" or "native"')
       }
       this.#bytes = gather(parts, endings)
-      this.#type = options?.type === undefined ? '' : cleanType(`${options.type}`)
+      this.#type = type === undefined ? '' : cleanType(`${type}`)
     }
 
     get size(): number {
@@ -146,3 +149,6 @@ export function createBlob(deps: FormsDeps): BlobKit {
 
   return { Blob, File, partsOf }
 }
+
+const isIterable = (value: unknown): value is Iterable<unknown> =>
+  value !== null && typeof (value as Partial<Iterable<unknown>>)[Symbol.iterator] === 'function'

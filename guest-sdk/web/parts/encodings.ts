@@ -1,7 +1,14 @@
 /**
- * The encodings besides UTF-8 that services meet: UTF-16 in both byte orders and windows-1252, which is what the
- * web means by latin1 and ascii. A part of its own: most services never decode anything but UTF-8.
+ * The encodings besides UTF-8. UTF-16 and windows-1252, which is what the web means by latin1 and ascii, are decoded
+ * here; the others by the cell. A part of its own: most services never decode anything but UTF-8.
  */
+import { byteStringFromBytes } from '../bytes.ts'
+import { copyBytes, concatBytes } from '../intrinsics.ts'
+import { completeLength, escapeAfter } from './character-ends.ts'
+
+/** See Native.decodeLegacy. */
+export type DecodeNative = (label: string, bytes: string | undefined, fatal: boolean) => string | undefined
+
 export interface LegacyDecoder {
   readonly encoding: string
   /** `undefined`: `fatal` and malformed; the state is then as at the start. */
@@ -9,7 +16,7 @@ export interface LegacyDecoder {
 }
 
 export interface EncodingsPart {
-  create(label: string): LegacyDecoder | undefined
+  create(label: string, native: DecodeNative): LegacyDecoder | undefined
 }
 
 const LABELS: Readonly<Record<string, string>> = {
@@ -25,13 +32,35 @@ const HIGH_CONTROLS =
   '\u20ac\u0081\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u008d\u017d\u008f' +
   '\u0090\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u009d\u017e\u0178'
 
-export function create(label: string): LegacyDecoder | undefined {
+export function create(label: string, native: DecodeNative): LegacyDecoder | undefined {
   const wanted = label.replace(/^[\t\n\f\r ]+|[\t\n\f\r ]+$/g, '').toLowerCase()
   for (const encoding of Object.keys(LABELS)) {
     if (wanted === '' || !(LABELS[encoding] as string).split(' ').includes(wanted)) continue
     return encoding === 'windows-1252' ? createWindows1252() : createUtf16(encoding, encoding === 'utf-16be')
   }
-  return undefined
+  const encoding = wanted === '' ? undefined : native(wanted, undefined, false)
+  return encoding === undefined ? undefined : createByCell(encoding, native)
+}
+
+/** The cell decodes whole characters and remembers nothing: what is incomplete or shifted is kept here. */
+function createByCell(encoding: string, native: DecodeNative): LegacyDecoder {
+  let held: Uint8Array | undefined
+  let escape = ''
+  return {
+    encoding,
+    decode(given, stream, fatal) {
+      const bytes = held === undefined ? given : concatBytes([held, given])
+      const end = stream ? completeLength(encoding, bytes, escape) : bytes.length
+      held = end === bytes.length ? undefined : copyBytes(bytes.subarray(end))
+      const whole = byteStringFromBytes(bytes.subarray(0, end))
+      // Two escape sequences in a row are malformed, so one goes in front of text only.
+      const prefix = whole === '' || whole.startsWith('\u001b') ? '' : escape
+      const text = native(encoding, prefix + whole, fatal)
+      escape = stream && text !== undefined ? escapeAfter(encoding, whole, escape) : ''
+      if (text === undefined) held = undefined
+      return text
+    },
+  }
 }
 
 function createWindows1252(): LegacyDecoder {

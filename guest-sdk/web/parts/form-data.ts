@@ -68,22 +68,30 @@ export function createFormData(blobs: BlobKit): FormDataKit {
         )
     }
     delete(name: string): void {
+      required(arguments.length, 'delete')
       const key = usv(name)
       this.#entries = this.#entries.filter((old) => old[0] !== key)
     }
     get(name: string): FormValue | null {
+      required(arguments.length, 'get')
       const key = usv(name)
       return this.#entries.find((old) => old[0] === key)?.[1] ?? null
     }
     getAll(name: string): FormValue[] {
+      required(arguments.length, 'getAll')
       const key = usv(name)
       return this.#entries.filter((old) => old[0] === key).map((old) => old[1])
     }
     has(name: string): boolean {
+      required(arguments.length, 'has')
       const key = usv(name)
       return this.#entries.some((old) => old[0] === key)
     }
   }
 
   return { FormData: FormData as unknown as FormDataKit['FormData'], entriesOf }
+}
+
+function required(given: number, method: string): void {
+  if (given === 0) throw new TypeError(`FormData.${method}: 1 argument is required, 0 given`)
 }

@@ -36,6 +36,11 @@ interface Source {
 export interface StreamsPart {
   /** The globals, by name. */
   readonly globals: Readonly<Record<string, unknown>>
+  /** For parts that build on them: there must be one of each. */
+  readonly classes: {
+    readonly ReadableStream: typeof ReadableStream
+    readonly WritableStream: typeof WritableStream
+  }
   isReadable(value: unknown): boolean
   isDisturbed(stream: ReadableStream): boolean
   /** A byte stream over a source, or over bytes that are made when first read. */
@@ -118,6 +123,7 @@ export function create(deps: StreamsDeps): StreamsPart {
       WritableStreamDefaultWriter,
       ...createTextStreams(deps),
     },
+    classes: { ReadableStream, WritableStream },
     isReadable: (value) => value instanceof ReadableStream,
     // The ponyfill keeps the spec's [[disturbed]] slot under this name and offers no other way to read it.
     isDisturbed: (stream) => Boolean((stream as unknown as { _disturbed: boolean })._disturbed),

@@ -29,6 +29,8 @@ export function createTextStreams(deps: StreamsDeps): Record<string, unknown> {
     }
 
     get encoding(): string {
+      // Throws for what is no instance.
+      void this.#transform
       return 'utf-8'
     }
     get readable(): ReadableStream<Uint8Array> {

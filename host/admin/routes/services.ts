@@ -1,9 +1,9 @@
 /** Services: what runs, its versions, going back, going away. */
 import type { FastifyInstance } from 'fastify'
-import { ownAccess, tenantAccess } from '../access.ts'
+import { access, ownAccess, tenantAccess } from '../access.ts'
 import { parseWith } from '../body.ts'
 import { tokenOf } from '../guard.ts'
-import { RollbackBody } from '../wire.ts'
+import { EngineBody, RollbackBody } from '../wire.ts'
 import {
   requireService,
   requireTenant,
@@ -36,6 +36,18 @@ export function serviceRoutes(app: FastifyInstance, { control }: RouteContext): 
     await requireService(control, request.params)
     return control.rollback(request.params.tenant, request.params.service, version)
   })
+
+  // The answer to a hole in an engine is the operator's; a tenant's token must not take it back.
+  app.put<{ Params: ServiceParams }>(
+    `${one}/engine`,
+    { config: { access: access.operator } },
+    async (request) => {
+      const { engine } = parseWith(EngineBody, request.body, 'body')
+      await requireService(control, request.params)
+      const { tenant, service } = request.params
+      return control.setEngine(tenant, service, engine === 'manifest' ? null : engine)
+    },
+  )
 
   app.delete<{ Params: ServiceParams }>(one, { config: change }, async (request, reply) => {
     await requireService(control, request.params)

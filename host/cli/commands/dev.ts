@@ -33,7 +33,7 @@ export function devCommand(): Command {
 
 async function dev(path: string, flags: DevFlags): Promise<void> {
   const output = createOutput(flags.json === true)
-  const config = await configure({
+  const sources = {
     env: process.env,
     // The session shows what the service says; the host's own log would say it again.
     flags: {
@@ -42,9 +42,10 @@ async function dev(path: string, flags: DevFlags): Promise<void> {
       data: null,
       ...(hasLogLevel() ? {} : { logLevel: 'silent' }),
     },
-  })
+  }
+  const config = await configure(sources)
   const create = (): Promise<HostRuntime> =>
-    createHost({ ...config, log: { ...config.log, destination: 'stderr' } })
+    createHost({ ...config, log: { ...config.log, destination: 'stderr' } }, sources)
   let watcher: Watcher | undefined
   try {
     await runUntilStopped(create, output, async (urls, runtime) => {

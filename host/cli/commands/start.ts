@@ -41,10 +41,11 @@ export function startCommand(): Command {
 async function start(flags: StartFlags): Promise<void> {
   const { config: file, examples, json, ...configFlags } = flags
   const output = createOutput(json === true)
-  const config = keepStdoutClean(await configure({ file, env: process.env, flags: configFlags }))
+  const sources = { file, env: process.env, flags: configFlags }
+  const config = keepStdoutClean(await configure(sources))
   const tokenFile = config.data === null ? undefined : join(config.data, 'admin-token')
   const isNew = tokenFile !== undefined && !existsSync(tokenFile) && !process.env['VELA_ADMIN_TOKEN']
-  const create = (): Promise<HostRuntime> => createHost(config)
+  const create = (): Promise<HostRuntime> => createHost(config, sources)
   await runUntilStopped(create, output, async (urls, runtime) => {
     const deployed = examples === true ? await deployExamples(runtime, output) : []
     const ready = { event: 'ready', ...urls, pid: process.pid }

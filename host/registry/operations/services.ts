@@ -92,17 +92,24 @@ export const serviceWrites = {
     return requireService(sql, tenant, service)
   },
 
+  setEngine({ sql }: RegistryContext, tenant: string, service: string, engine: string | null): ServiceRecord {
+    sql.run('UPDATE services SET engine = ? WHERE tenant = ? AND service = ?', engine, tenant, service)
+    return requireService(sql, tenant, service)
+  },
+
   deleteService({ sql }: RegistryContext, tenant: string, service: string): void {
     requireService(sql, tenant, service)
     sql.run('DELETE FROM services WHERE tenant = ? AND service = ?', tenant, service)
     // A later service of the same name may be somebody else's work; it must not find these.
     sql.run('DELETE FROM secrets WHERE tenant = ? AND service = ?', tenant, service)
+    sql.run('DELETE FROM grants WHERE tenant = ? AND service = ?', tenant, service)
     sweepBundles(sql, tenant)
   },
 }
 
 function keepVersion(sql: Sql, deployment: StoredDeployment, bundle: Bundle): void {
   const { tenant, service, version, manifest, sizeBytes, startupMs, createdAt } = deployment
+  const startsAtOnce = deployment.startsAtOnce === true ? 1 : 0
   const digest = digestContent(bundle, manifest)
   if (digest.version !== version) {
     throw new VelaError(
@@ -126,8 +133,8 @@ function keepVersion(sql: Sql, deployment: StoredDeployment, bundle: Bundle): vo
   }
   keepBundle(sql, tenant, digest.bundle, bundle)
   sql.run(
-    `INSERT INTO versions (tenant, service, version, content_digest, bundle_digest, manifest, size_bytes, startup_ms, created_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO versions (tenant, service, version, content_digest, bundle_digest, manifest, size_bytes, startup_ms, starts_at_once, created_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     tenant,
     service,
     version,
@@ -136,6 +143,7 @@ function keepVersion(sql: Sql, deployment: StoredDeployment, bundle: Bundle): vo
     manifest,
     sizeBytes,
     startupMs,
+    startsAtOnce,
     createdAt,
   )
 }
@@ -200,11 +208,13 @@ function noVersion(message: string): VelaError {
 }
 
 function toService(row: Row): ServiceRecord {
+  const engine = row['engine']
   return {
     tenant: text(row, 'tenant'),
     service: text(row, 'service'),
     activeVersion: text(row, 'active_version'),
     updatedAt: integer(row, 'updated_at'),
+    ...(engine === 'v8' || engine === 'quickjs' ? { engineOverride: engine } : {}),
   }
 }
 
@@ -216,6 +226,7 @@ function toDeployment(row: Row): Deployment {
     manifest: json<Manifest>(row, 'manifest'),
     sizeBytes: integer(row, 'size_bytes'),
     startupMs: number(row, 'startup_ms'),
+    ...(integer(row, 'starts_at_once') === 1 ? { startsAtOnce: true } : {}),
     createdAt: integer(row, 'created_at'),
   }
 }

@@ -1,6 +1,7 @@
 /** All operations of the registry, as the store thread serves them and the host's thread calls them. */
 import type { RegistryContext } from '../context.ts'
 import type { Operations } from '../store/protocol.ts'
+import { grantReads, grantWrites } from './grants.ts'
 import { secretReads, secretWrites } from './secrets.ts'
 import { serviceReads, serviceWrites } from './services.ts'
 import { tenantReads, tenantWrites } from './tenants.ts'
@@ -10,12 +11,14 @@ export type RegistryOperations = typeof tenantReads &
   typeof tenantWrites &
   typeof serviceReads &
   typeof serviceWrites &
+  typeof grantReads &
+  typeof grantWrites &
   typeof secretReads &
   typeof secretWrites &
   typeof tokenReads &
   typeof tokenWrites
 
 export const registryOperations: Operations<RegistryContext> = {
-  reads: { ...tenantReads, ...serviceReads, ...secretReads, ...tokenReads },
-  writes: { ...tenantWrites, ...serviceWrites, ...secretWrites, ...tokenWrites },
+  reads: { ...tenantReads, ...serviceReads, ...grantReads, ...secretReads, ...tokenReads },
+  writes: { ...tenantWrites, ...serviceWrites, ...grantWrites, ...secretWrites, ...tokenWrites },
 }

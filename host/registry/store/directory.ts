@@ -70,17 +70,26 @@ export function writeFileDurably(path: string, text: string): void {
   }
 }
 
-export function pathsIn(dataDir: string): {
+/** Which store of a data directory: the registry's own, or the guests' keys and values. */
+export type StoreName = 'store' | 'kv'
+
+export interface StorePaths {
   readonly database: string
   readonly lock: string
   readonly pid: string
+  /** Exists once the store has been in use: one that is empty beside it was lost. */
+  readonly mark: string
   readonly secretKey: string
-} {
+}
+
+export function pathsIn(dataDir: string, store: StoreName = 'store'): StorePaths {
+  const secretKey = join(dataDir, 'secret-key')
   return {
-    database: join(dataDir, 'store.sqlite'),
-    lock: join(dataDir, 'store.lock'),
-    pid: join(dataDir, 'host.pid'),
-    secretKey: join(dataDir, 'secret-key'),
+    database: join(dataDir, `${store}.sqlite`),
+    lock: join(dataDir, `${store}.lock`),
+    pid: join(dataDir, store === 'store' ? 'host.pid' : `${store}.pid`),
+    mark: store === 'store' ? secretKey : join(dataDir, `${store}.mark`),
+    secretKey,
   }
 }
 

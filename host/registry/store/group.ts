@@ -16,6 +16,8 @@ export type Outcome =
 
 export interface Job {
   readonly writes: boolean
+  /** It may have written before it refuses. */
+  readonly undo: boolean
   run(): unknown
   settle(outcome: Outcome): void
 }
@@ -72,14 +74,14 @@ function accepted(job: Job): Outcome {
 }
 
 function attempt(database: Database, job: Job): Outcome {
-  if (job.writes) database.exec('SAVEPOINT job')
+  if (job.undo) database.exec('SAVEPOINT job')
   try {
     const outcome = accepted(job)
-    if (job.writes) database.exec('RELEASE job')
+    if (job.undo) database.exec('RELEASE job')
     return outcome
   } catch (error) {
     if (!(error instanceof VelaError)) throw error
-    if (job.writes) database.exec('ROLLBACK TO job; RELEASE job')
+    if (job.undo) database.exec('ROLLBACK TO job; RELEASE job')
     return { ok: false, error }
   }
 }

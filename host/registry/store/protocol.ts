@@ -40,6 +40,11 @@ export type Operation<Context> = (context: Context, ...args: never[]) => unknown
 export interface Operations<Context> {
   readonly reads: Readonly<Record<string, Operation<Context>>>
   readonly writes: Readonly<Record<string, Operation<Context>>>
+  /**
+   * Writes that refuse, if they do, before they change anything. There is nothing of theirs to undo alone, and not
+   * preparing for it saves a quarter of a small write.
+   */
+  readonly checkedWrites?: Readonly<Record<string, Operation<Context>>>
 }
 
 // Structured cloning keeps neither the class nor the code of an error, so errors travel as data.

@@ -9,6 +9,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { openDatabase } from './database.ts'
 import type { Database } from './database.ts'
 import { pathsIn, prepareDirectory } from './directory.ts'
+import type { StoreName } from './directory.ts'
 import { toStoreError } from './failures.ts'
 import { createGroupCommit } from './group.ts'
 import type { Job } from './group.ts'
@@ -21,6 +22,8 @@ import type { Migrations } from './schema.ts'
 const GROUP_LIMIT = 256
 
 export interface StoreProgram<Context> {
+  /** Names its files; 'store' if left out. */
+  readonly store?: StoreName
   readonly migrations: Migrations
   readonly operations: Operations<Context>
   /** Makes what operations are called with; may read and write the database, which nobody else uses yet. */
@@ -56,7 +59,7 @@ function open<Context>(
   log: (level: LogLevel, message: string) => void,
 ): Opened<Context> {
   const { dataDir, maxStoreBytes } = options
-  const paths = dataDir === null ? undefined : pathsIn(dataDir)
+  const paths = dataDir === null ? undefined : pathsIn(dataDir, program.store)
   if (dataDir !== null) prepareDirectory(dataDir, log)
   const lock = dataDir === null || paths === undefined ? undefined : takeLock(dataDir, paths, log)
   let database: Database | undefined
@@ -72,7 +75,7 @@ function open<Context>(
       path: paths?.database ?? null,
       maxStoreBytes,
       migrations: program.migrations,
-      inUse: paths !== undefined && existsSync(paths.secretKey),
+      inUse: paths !== undefined && existsSync(paths.mark),
       log,
     })
     return { database, context: program.setUp(database, dataDir), close }
@@ -90,15 +93,18 @@ function listen<Context>(
 ): void {
   const reads = new Map(Object.entries(operations.reads))
   const writes = new Map(Object.entries(operations.writes))
+  const checkedWrites = new Map(Object.entries(operations.checkedWrites ?? {}))
   const commit = createGroupCommit(opened.database)
 
   const serve = (calls: readonly StoreCall[]): void => {
     const replies: StoreReply[] = []
     const jobs = calls.map((call): Job => {
       const { id, args } = call
-      const run = writes.get(call.operation ?? '') ?? reads.get(call.operation ?? '')
+      const name = call.operation ?? ''
+      const run = writes.get(name) ?? checkedWrites.get(name) ?? reads.get(name)
       return {
-        writes: writes.has(call.operation ?? ''),
+        writes: !reads.has(name),
+        undo: writes.has(name),
         run: () => invoke(run, call.operation, opened.context, args),
         settle: (outcome) =>
           replies.push(

@@ -1,0 +1,187 @@
+/**
+ * A guest's use of its powers: each call goes out as a message that names a grant by number and comes back as a result.
+ * The guest holds numbers; what they stand for, and whether they may be used, only the host knows.
+ */
+import { byteParts, byteString, sendParts, SMALL_BYTES, textParts, type Sender } from './body-sender.ts'
+import { createInbound, type Inbound } from './inbound.ts'
+import { BODY, FIRST_CALL_ID, FROM_GUEST, INLINE_BODY_LIMIT, LAST_CALL_ID } from './messages.ts'
+import { NumberMap, PromiseOf, parse, stringify } from './primordials.ts'
+import type { Native } from './native.ts'
+import type { Outbox } from './outbox.ts'
+import type { IncomingBody, ResponseParts } from './web-contract.ts'
+
+/** What goes with a call beside its arguments. */
+export type CallBody = ResponseParts['body']
+
+export interface CallResult {
+  /** JSON. */
+  readonly value: unknown
+  readonly body: IncomingBody
+}
+
+export interface StartedCall {
+  readonly result: Promise<CallResult>
+  /** The answer is not wanted any more; `result` rejects with `reason`, and so does reading a body that came with it. */
+  cancel(reason: unknown): void
+}
+
+export interface Calls {
+  /** `turn` 0: on nobody's behalf. Throws TypeError if the arguments have no JSON form. */
+  start(grant: number, turn: number, method: string, args: readonly unknown[], body: CallBody): StartedCall
+  result(id: number, json: string, kind: number, text: string): void
+  failed(id: number, json: string): void
+  data(id: number, part: string, last: number): void
+  credit(id: number, bytes: number): void
+  /** Cancels what the turn began and has not got. */
+  endTurn(turn: number, reason: () => unknown): void
+}
+
+export interface CallsDeps {
+  readonly outbox: Outbox
+  readonly native: Native
+  /** Makes the error that the guest sees. */
+  readonly createError: (name: string, message: string, code: string | undefined) => unknown
+}
+
+interface Call {
+  readonly turn: number
+  resolve: ((result: CallResult) => void) | undefined
+  reject: (reason: unknown) => void
+  sender: Sender | undefined
+  inbound: Inbound | undefined
+}
+
+export function createCalls({ outbox, native, createError }: CallsDeps): Calls {
+  const calls = new NumberMap<Call>()
+  let lastId = FIRST_CALL_ID - 1
+
+  const nextId = (): number => {
+    do lastId = lastId >= LAST_CALL_ID ? FIRST_CALL_ID : lastId + 1
+    while (calls.get(lastId) !== undefined)
+    return lastId
+  }
+
+  /** A call is over when it has been answered and neither body is under way. */
+  const closeIfOver = (id: number, call: Call): void => {
+    if (call.resolve === undefined && call.sender === undefined && call.inbound === undefined)
+      calls.delete(id)
+  }
+
+  const cancel = (id: number, call: Call, reason: unknown): void => {
+    if (calls.get(id) !== call) return
+    calls.delete(id)
+    outbox.add(`[${FROM_GUEST.drop},${id}]`, '')
+    if (call.resolve !== undefined) {
+      call.resolve = undefined
+      call.reject(reason)
+    }
+    call.inbound?.fail(reason)
+    call.sender?.cancel(reason)
+  }
+
+  /** Says the call with as much of its body as goes inline; returns what has to follow in parts. */
+  const say = (
+    head: string,
+    json: string,
+    turn: number,
+    body: CallBody,
+  ): Parameters<typeof sendParts>[1] | undefined => {
+    if (body === null) {
+      outbox.add(`${head},${BODY.none},0,${turn}]`, json)
+    } else if ('text' in body && body.text.length <= INLINE_BODY_LIMIT) {
+      outbox.add(`${head},${BODY.text},${body.text.length},${turn}]`, json + body.text)
+    } else if ('bytes' in body && body.bytes.length <= SMALL_BYTES) {
+      outbox.add(`${head},${BODY.bytes},${body.bytes.length},${turn}]`, json + byteString(body.bytes))
+    } else {
+      outbox.add(`${head},${BODY.stream},0,${turn}]`, json)
+      if ('text' in body) return textParts(body.text)
+      return 'bytes' in body ? byteParts(body.bytes) : body.stream.getReader()
+    }
+    return undefined
+  }
+
+  return {
+    start(grant, turn, method, args, body) {
+      const json = stringify(args)
+      if (typeof json !== 'string') throw new TypeError(`${method}: the arguments have no JSON form`)
+      const id = nextId()
+      const call: Call = {
+        turn,
+        resolve: undefined,
+        reject: () => undefined,
+        sender: undefined,
+        inbound: undefined,
+      }
+      const result = new PromiseOf<CallResult>((resolve, reject) => {
+        call.resolve = resolve
+        call.reject = reject
+      })
+      calls.set(id, call)
+      const rest = say(
+        `[${FROM_GUEST.call},${id},${grant},${stringify(method) as string},${json.length}`,
+        json,
+        turn,
+        body,
+      )
+      if (rest !== undefined) {
+        call.sender = sendParts(id, rest, {
+          outbox,
+          native,
+          limitBytes: Infinity,
+          limitMessage: () => '',
+          onEnd: (error) => {
+            call.sender = undefined
+            if (error !== undefined) cancel(id, call, error)
+            else closeIfOver(id, call)
+          },
+        })
+      }
+      return { result, cancel: (reason) => cancel(id, call, reason) }
+    },
+
+    result(id, json, kind, text) {
+      const call = calls.get(id)
+      const resolve = call?.resolve
+      if (call === undefined || resolve === undefined) return
+      call.resolve = undefined
+      let body: IncomingBody = null
+      if (kind === BODY.stream) {
+        const inbound = createInbound(id, outbox, () => {
+          call.inbound = undefined
+          closeIfOver(id, call)
+        })
+        call.inbound = inbound
+        body = inbound
+      } else if (kind !== BODY.none) body = { byteString: text, ascii: kind === BODY.text }
+      closeIfOver(id, call)
+      resolve({ value: json === '' ? undefined : parse(json), body })
+    },
+
+    failed(id, json) {
+      const call = calls.get(id)
+      if (call?.resolve === undefined) return
+      const { name, message, code } = parse(json) as { name: string; message: string; code?: string }
+      call.resolve = undefined
+      const error = createError(name, message, code)
+      // Nobody reads what is still being sent with it.
+      call.sender?.cancel(error)
+      call.sender = undefined
+      closeIfOver(id, call)
+      call.reject(error)
+    },
+
+    data(id, part, last) {
+      calls.get(id)?.inbound?.push(part, last)
+    },
+
+    credit(id, bytes) {
+      calls.get(id)?.sender?.credit(bytes)
+    },
+
+    endTurn(turn, reason) {
+      calls.each((call, id) => {
+        if (call.turn === turn) cancel(id, call, reason())
+      })
+    },
+  }
+}

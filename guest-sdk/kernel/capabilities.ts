@@ -1,0 +1,128 @@
+/**
+ * The powers of a guest as it sees them: an object in `env` for each binding, and the global `fetch`. Handlers get an
+ * `env` made for their turn, so that what they call is ended with the turn and inherits its deadline; how a power looks
+ * to guests is in guest-sdk/capabilities/, loaded when a deployment has it.
+ */
+import type { Calls, CallBody, CallResult } from './calls.ts'
+import type { BindingConfig } from './native.ts'
+import { ReflectOwnKeys, defineProperty, freeze } from './primordials.ts'
+import type { WebHooks } from './web-contract.ts'
+
+/** One binding, on behalf of one turn. */
+export interface Power {
+  /** `signal`: aborts the call, and a body that came with its answer. */
+  call(method: string, args: readonly unknown[], body?: CallBody, signal?: object): Promise<CallResult>
+}
+
+/** What each part in guest-sdk/capabilities/ exports as `create`. */
+export type CapabilityFactory = (kit: CapabilityKit) => (power: Power, options: unknown) => unknown
+
+export interface CapabilityKit {
+  readonly web: WebHooks
+  readonly createError: (name: string, message: string, code: string | undefined) => unknown
+}
+
+export interface Capabilities {
+  /** The `env` of no turn in particular: what `import { env }` gives. */
+  configure(vars: Readonly<Record<string, unknown>>, bindings: readonly BindingConfig[]): object
+  /** The `env` for a turn; 0 is none. */
+  envOf(turn: number): object
+  readonly fetch: (input: unknown, init?: unknown) => Promise<unknown>
+}
+
+export interface CapabilitiesDeps extends CapabilityKit {
+  readonly calls: Calls
+  readonly loadPart: (name: string) => unknown
+  /** The turn whose synchronous part runs now; 0: none. */
+  readonly currentTurn: () => number
+}
+
+type Maker = (power: Power, options: unknown) => unknown
+
+interface Bound {
+  readonly name: string
+  readonly grant: number
+  readonly make: Maker
+  readonly options: unknown
+}
+
+/** The kind whose one binding is not in `env` but the global of that name. */
+const GLOBAL_FETCH = 'fetch'
+
+export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
+  const { calls, web } = deps
+  let vars: Readonly<Record<string, unknown>> = freeze({})
+  let bound: readonly Bound[] = []
+  let shared: object = vars
+  let fetchGrant: number | undefined
+  let fetchMaker: Maker | undefined
+
+  const makerOf = (kind: string): Maker =>
+    (deps.loadPart(`capability-${kind}`) as { create: CapabilityFactory }).create({
+      web,
+      createError: deps.createError,
+    })
+
+  const powerOf = (grant: number, turn: number): Power => ({
+    async call(method, args, body = null, signal = undefined) {
+      if (signal !== undefined) web.throwIfAborted(signal)
+      const { result, cancel } = calls.start(grant, turn, method, args, body)
+      if (signal === undefined) return await result
+      const forget = web.onAbort(signal, cancel)
+      let streams = false
+      try {
+        const answer = await result
+        streams = answer.body !== null && 'pull' in answer.body
+        return answer
+      } finally {
+        // While a body may still be read, it can be aborted.
+        if (!streams) forget()
+      }
+    },
+  })
+
+  const build = (turn: number): object => {
+    const env: Record<string, unknown> = {}
+    for (const key of ReflectOwnKeys(vars) as string[]) define(env, key, vars[key])
+    for (let index = 0; index < bound.length; index++) {
+      const { name, grant, make, options } = bound[index] as Bound
+      define(env, name, make(powerOf(grant, turn), options))
+    }
+    return freeze(env)
+  }
+
+  return {
+    configure(values, bindings) {
+      vars = values
+      const makers: Record<string, Maker> = { __proto__: null } as unknown as Record<string, Maker>
+      const list: Bound[] = []
+      for (const [name, kind, grant, options] of bindings) {
+        if (kind === GLOBAL_FETCH) fetchGrant = grant
+        else list[list.length] = { name, grant, make: (makers[kind] ??= makerOf(kind)), options }
+      }
+      bound = list
+      shared = bound.length === 0 ? vars : build(0)
+      return shared
+    },
+    envOf: (turn) => (bound.length === 0 ? shared : build(turn)),
+    async fetch(input, init) {
+      if (fetchGrant === undefined) {
+        // What is no request at all, or not wanted any more, fails as it would with the grant.
+        const { signal } = web.readRequest(input, init)
+        if (signal !== undefined) web.throwIfAborted(signal)
+        throw deps.createError(
+          'Error',
+          'fetch is not granted to this service: add `fetch` to `capabilities` in its manifest, such as {"fetch": {"allow": ["https://api.example.com"]}}',
+          'VELA_CAPABILITY_DENIED',
+        )
+      }
+      fetchMaker ??= makerOf(GLOBAL_FETCH)
+      const fetch = fetchMaker(powerOf(fetchGrant, deps.currentTurn()), undefined) as Capabilities['fetch']
+      return await fetch(input, init)
+    },
+  }
+}
+
+function define(target: object, name: string, value: unknown): void {
+  defineProperty(target, name, { value, enumerable: true, writable: false, configurable: false })
+}

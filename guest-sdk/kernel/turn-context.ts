@@ -1,0 +1,48 @@
+/**
+ * What handlers get beside their request and `env`: `ctx`, and the controller of a scheduled run. Their fields are
+ * private: a guest must not reach the turn through them.
+ */
+interface TurnLike {
+  readonly requestId: string
+}
+
+export class TurnContext<Turn extends TurnLike> {
+  readonly #turn: Turn
+  readonly #waitUntil: (turn: Turn, promise: unknown) => void
+  constructor(turn: Turn, waitUntil: (turn: Turn, promise: unknown) => void) {
+    this.#turn = turn
+    this.#waitUntil = waitUntil
+  }
+  get requestId(): string {
+    return this.#turn.requestId
+  }
+  get props(): object {
+    return {}
+  }
+  waitUntil(promise: unknown): void {
+    this.#waitUntil(this.#turn, promise)
+  }
+  passThroughOnException(): void {}
+}
+
+export class ScheduledController {
+  readonly #cron: string
+  readonly #scheduledTime: number
+  constructor(cron: string, scheduledTime: number) {
+    this.#cron = cron
+    this.#scheduledTime = scheduledTime
+  }
+  get type(): string {
+    return 'scheduled'
+  }
+  /** The schedule as the manifest has it. */
+  get cron(): string {
+    return this.#cron
+  }
+  /** The minute it stands for (milliseconds since the epoch). */
+  get scheduledTime(): number {
+    return this.#scheduledTime
+  }
+  /** There for Workers' code: a run that fails is never repeated. */
+  noRetry(): void {}
+}

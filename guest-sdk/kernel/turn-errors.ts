@@ -1,0 +1,39 @@
+/** What a handler is told, by the log of its service, when what it gave is no answer. */
+import type { ResponseParts } from './web-contract.ts'
+
+export class BadResponse extends TypeError {
+  readonly code = 'VELA_GUEST_BAD_RESPONSE'
+  constructor(value: unknown) {
+    const what = value === null ? 'null' : typeof value
+    super(
+      `The fetch handler must return a Response, but returned ${what === 'object' ? 'another object' : what}`,
+    )
+  }
+}
+
+class ResponseTooLarge extends RangeError {
+  readonly code = 'VELA_GUEST_RESPONSE_TOO_LARGE'
+}
+
+export function checkLength(length: number, limitBytes: number): void {
+  if (length > limitBytes) {
+    throw new ResponseTooLarge(`The response has ${length} bytes; limits.responseBodyBytes is ${limitBytes}`)
+  }
+}
+
+/** What is known of the length before anything is sent; a stream is counted as it flows. */
+export const wholeLength: (body: ResponseParts['body']) => number = (body) =>
+  body === null ? 0 : 'text' in body ? body.text.length : 'bytes' in body ? body.bytes.length : 0
+
+export class MethodMissing extends TypeError {
+  readonly code = 'VELA_METHOD_NOT_FOUND'
+  constructor(name: string) {
+    super(`The service exports no method ${name}`)
+  }
+}
+
+export const isThenable = (value: unknown): boolean =>
+  (typeof value === 'object' || typeof value === 'function') && value !== null && !isPlainResponse(value)
+
+/** A synchronous handler's Response has no `then`; anything else may be a promise or thenable. */
+const isPlainResponse = (value: object): boolean => !('then' in value)

@@ -1,0 +1,190 @@
+/**
+ * Between guests and powers: decides what each binding of a deployment may be (the manifest asks, the policy and the
+ * operator's decisions grant) and carries out calls by number. A guest can name only what its deployment asked for, and each
+ * call looks at today's decision, so what is revoked fails from the next call on.
+ */
+import type { GrantStatus } from '../core/control.ts'
+import { VelaError } from '../core/errors.ts'
+import { ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
+import type { Deployment, GrantDecision, JsonValue, Manifest } from '../registry/types.ts'
+import { asksMore, readAsks, type Ask, type Kinds } from './asks.ts'
+import {
+  GuestFacingError,
+  type Capability,
+  type CapabilityCall,
+  type CapabilityResult,
+  type Place,
+} from './capability.ts'
+import type { Policy } from './policy.ts'
+
+/** The grants of one deployment in operation. */
+export interface DeploymentGrants {
+  /** For the guest: name, kind, number, what its half needs to know. */
+  readonly bindings: readonly (readonly [name: string, kind: string, grant: number, options: JsonValue])[]
+  perform(grant: number, call: CapabilityCall): CapabilityResult | Promise<CapabilityResult>
+  close(): void
+}
+
+export interface Broker {
+  /** Throws VELA_DEPLOY_* for asks that are malformed or unknown here. */
+  check(manifest: Manifest): void
+  open(deployment: Deployment): DeploymentGrants
+  status(deployment: Deployment): readonly GrantStatus[]
+  /** What `next` asks beyond `before`, one line each. */
+  asksMore(before: Manifest | undefined, next: Manifest): readonly string[]
+  /** What was asked for the binding, for keeping a decision about it. Throws VELA_CAPABILITY_NOT_FOUND. */
+  askedOf(deployment: Deployment, binding: string): string
+}
+
+export interface BrokerDeps {
+  readonly kinds: Kinds
+  readonly policy: Policy
+  /** The operator's decision about a binding, if there is one. */
+  readonly decisionOf: (tenant: string, service: string, binding: string) => GrantDecision | undefined
+  /** Changes with every decision, so that a verdict can be kept until then. */
+  readonly epoch: () => number
+  /** A capability failed for reasons that are not the guest's. */
+  readonly onFailure: (place: Place, kind: string, error: unknown) => void
+}
+
+type Verdict =
+  | { readonly state: 'granted'; readonly options: unknown; readonly reason?: string }
+  | { readonly state: 'denied' | 'revoked'; readonly reason: string }
+
+export function createBroker({ kinds, policy, decisionOf, epoch, onFailure }: BrokerDeps): Broker {
+  const judge = (place: Place, { kind, binding, asked }: Ask): Verdict => {
+    const decision = decisionOf(place.tenant, place.service, binding.name)
+    if (decision?.state === 'revoked') return { state: 'revoked', reason: 'revoked by an operator' }
+    if (decision?.asked === asked)
+      return { state: 'granted', options: binding.options, reason: 'granted by an operator' }
+    const rule = policy.of(place.tenant, kind.kind)
+    if (rule === false) {
+      const reason =
+        decision === undefined
+          ? `the operator's policy does not grant ${kind.kind}`
+          : 'an operator granted something else than is asked for now'
+      return { state: 'denied', reason }
+    }
+    const narrowed = kind.narrow(binding.options, rule, place)
+    if (isRefusal(narrowed)) return { state: 'denied', reason: narrowed.refused }
+    return { state: 'granted', options: narrowed }
+  }
+
+  const open = (deployment: Deployment): DeploymentGrants => {
+    const { tenant, service, version, manifest } = deployment
+    const place: Place = { tenant, service, version }
+    const grants = readAsks(kinds, manifest).map((ask) => new Grant(place, ask))
+    return {
+      bindings: grants.map(({ ask: { kind, binding } }, index) => [
+        binding.name,
+        kind.kind,
+        index,
+        binding.guest ?? null,
+      ]),
+      perform(number, call) {
+        const grant = grants[number]
+        if (grant === undefined) throw new ProtocolViolation(`A call names the grant ${number}`)
+        const capability = grant.at(epoch(), () => judge(place, grant.ask))
+        try {
+          const result = capability.call(call)
+          return result instanceof Promise ? guarded(place, grant.ask.kind.kind, result) : result
+        } catch (thrown) {
+          throw guestFacing(place, grant.ask.kind.kind, thrown)
+        }
+      },
+      close() {
+        for (const grant of grants) grant.close()
+      },
+    }
+  }
+
+  const guarded = async (
+    place: Place,
+    kind: string,
+    result: Promise<CapabilityResult>,
+  ): Promise<CapabilityResult> => {
+    try {
+      return await result
+    } catch (thrown) {
+      throw guestFacing(place, kind, thrown)
+    }
+  }
+
+  const guestFacing = (place: Place, kind: string, thrown: unknown): GuestFacingError => {
+    if (thrown instanceof GuestFacingError) return thrown
+    if (thrown instanceof VelaError) return new GuestFacingError('Error', thrown.message, thrown.code)
+    onFailure(place, kind, thrown)
+    return new GuestFacingError('Error', `The capability ${kind} failed`, 'VELA_CAPABILITY_FAILED')
+  }
+
+  const statusOf = (place: Place, ask: Ask): GrantStatus => {
+    const verdict = judge(place, ask)
+    const { kind, binding } = ask
+    return {
+      binding: binding.name,
+      kind: kind.kind,
+      state: verdict.state,
+      reach: kind.describe(verdict.state === 'granted' ? verdict.options : binding.options),
+      ...(verdict.reason === undefined ? {} : { reason: verdict.reason }),
+    }
+  }
+
+  const describe = ({ kind, binding }: Ask): string =>
+    `${kind.kind} ${binding.name}: ${kind.describe(binding.options)}`
+
+  return {
+    check: (manifest) => void readAsks(kinds, manifest),
+    open,
+    status: (deployment) => readAsks(kinds, deployment.manifest).map((ask) => statusOf(deployment, ask)),
+    asksMore: (before, next) =>
+      asksMore(before === undefined ? [] : readAsks(kinds, before), readAsks(kinds, next)).map(describe),
+    askedOf(deployment, name) {
+      const asks = readAsks(kinds, deployment.manifest)
+      const ask = asks.find(({ binding }) => binding.name === name)
+      if (ask !== undefined) return ask.asked
+      const known = asks.map(({ binding }) => binding.name)
+      throw new VelaError(
+        'VELA_CAPABILITY_NOT_FOUND',
+        `${deployment.tenant}/${deployment.service} asks for no capability called ${name}; it asks for ${known.length === 0 ? 'none' : known.join(', ')}`,
+      )
+    },
+  }
+}
+
+/** One binding: its capability is opened by the first call under a decision, and again when the decision has changed. */
+class Grant {
+  readonly ask: Ask
+  readonly #place: Place
+  #capability: Capability | undefined
+  #epoch = -1
+  #verdict: Verdict = { state: 'denied', reason: '' }
+
+  constructor(place: Place, ask: Ask) {
+    this.#place = place
+    this.ask = ask
+  }
+
+  /** Throws GuestFacingError unless it is granted now. */
+  at(epoch: number, judge: () => Verdict): Capability {
+    if (epoch !== this.#epoch) {
+      this.close()
+      this.#verdict = judge()
+      this.#epoch = epoch
+    }
+    const verdict = this.#verdict
+    const { kind, binding } = this.ask
+    if (verdict.state !== 'granted') {
+      const code = verdict.state === 'revoked' ? 'VELA_CAPABILITY_REVOKED' : 'VELA_CAPABILITY_DENIED'
+      throw new GuestFacingError('Error', `${kind.kind} (${binding.name}): ${verdict.reason}`, code)
+    }
+    return (this.#capability ??= kind.open(verdict.options, this.#place))
+  }
+
+  close(): void {
+    this.#capability?.close()
+    this.#capability = undefined
+  }
+}
+
+const isRefusal = (value: unknown): value is { readonly refused: string } =>
+  typeof value === 'object' && value !== null && 'refused' in value

@@ -1,0 +1,231 @@
+/**
+ * The `services` capability: methods and HTTP of other services, and methods of the host's own.
+ *
+ * In a manifest: `"services": {"mailer": ["send"]}` binds `env.mailer` with the method `send` of the host's service of that
+ * name, or else of the tenant's own; `{"mail": {"service": "globex/mail", "entrypoint": "Api", "methods": ["send"]}}` and
+ * `{"mail": {"host": "mailer"}}` say it in full. Without methods all are meant, and `fetch`.
+ * A policy: `{"host": ["mailer"], "services": ["globex/mail", "globex/*"]}`; a tenant's own services need none.
+ */
+import { EventEmitter } from 'node:events'
+import { z } from 'zod'
+import { VelaError } from '../core/errors.ts'
+import type { JsonValue } from '../registry/types.ts'
+import {
+  AskProblem,
+  GuestFacingError,
+  type Binding,
+  type Capability,
+  type CapabilityCall,
+  type CapabilityKind,
+  type CapabilityResult,
+  type Place,
+  type Refusal,
+} from './capability.ts'
+
+export interface ServiceOptions {
+  /** `name`: of the host if it has one, else of the tenant. */
+  readonly target:
+    | { readonly name: string }
+    | { readonly host: string }
+    | { readonly tenant: string | null; readonly service: string }
+  readonly entrypoint?: string
+  /** Left out: all. */
+  readonly methods?: readonly string[]
+}
+
+/** The other side of a call; declared here, implemented where services are known. */
+export interface ServiceTargets {
+  hasHost(name: string): boolean
+  /** The object whose methods this caller may use. */
+  openHost(name: string, caller: Place): object
+  method(
+    tenant: string,
+    service: string,
+    method: string,
+    call: CapabilityCall,
+  ): Promise<JsonValue | undefined>
+  fetch(tenant: string, service: string, call: CapabilityCall): Promise<CapabilityResult>
+}
+
+/** A chain of services that call each other may be this long. */
+const MAX_DEPTH = 8
+
+const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+const METHOD = /^[A-Za-z_$][A-Za-z0-9_$]{0,127}$/
+const methods = z.array(z.string().regex(METHOD, 'names of methods'), 'a list of names of methods').max(256)
+const full = z.union(
+  [
+    z.strictObject({ host: z.string().regex(NAME), methods: methods.optional() }),
+    z.strictObject({
+      service: z.string().regex(/^(?:[a-z0-9-]{1,63}\/)?[a-z0-9-]{1,63}$/),
+      entrypoint: z.string().regex(METHOD).optional(),
+      methods: methods.optional(),
+    }),
+    methods,
+  ],
+  'a list of methods, {"service": "name" or "tenant/name", "entrypoint"?, "methods"?} or {"host": "name", "methods"?}',
+)
+
+export function createServicesKind(targets: ServiceTargets): CapabilityKind<ServiceOptions> {
+  /** Where a call goes, seen from a tenant. */
+  const resolve = (
+    { target }: ServiceOptions,
+    place: Place,
+  ): { readonly host: string } | { readonly tenant: string; readonly service: string } => {
+    if ('host' in target) return target
+    if ('service' in target) return { tenant: target.tenant ?? place.tenant, service: target.service }
+    if (targets.hasHost(target.name)) return { host: target.name }
+    return { tenant: place.tenant, service: target.name }
+  }
+
+  return {
+    kind: 'services',
+    defaultPolicy: {},
+    checkPolicy: (policy) =>
+      policySchema.safeParse(policy).success
+        ? undefined
+        : 'must be true, false or {"host": [names], "services": ["tenant/name" or "tenant/*"]}',
+    parse(asked) {
+      if (typeof asked !== 'object' || asked === null || Array.isArray(asked))
+        throw new AskProblem([], 'an object of services by binding, such as {"mailer": ["send"]}')
+      return Object.entries(asked).map(([name, value]) => parseBinding(name, value))
+    },
+    narrow(options, policy, place): ServiceOptions | Refusal {
+      const target = resolve(options, place)
+      if (policy === true) return options
+      const rules = policySchema.parse(policy)
+      if ('host' in target) {
+        if (rules.host?.includes(target.host) === true) return options
+        return { refused: `the operator's policy does not grant the host's service ${target.host}` }
+      }
+      if (target.tenant === place.tenant) return options
+      const { tenant, service } = target
+      const allowed = rules.services ?? []
+      if (allowed.includes(`${tenant}/${service}`) || allowed.includes(`${tenant}/*`)) return options
+      return {
+        refused: `the operator's policy does not grant ${tenant}/${service}, another tenant's service`,
+      }
+    },
+    describe: (options) => describe(options),
+    open(options, place): Capability {
+      const target = resolve(options, place)
+      const allowed = options.methods === undefined ? undefined : new Set(options.methods)
+      const host = 'host' in target ? targets.openHost(target.host, place) : undefined
+      return {
+        call(call) {
+          if (allowed !== undefined && !allowed.has(call.method)) {
+            throw new GuestFacingError(
+              'Error',
+              `${call.method} is not among the methods asked for: ${[...allowed].join(', ')}`,
+              'VELA_CAPABILITY_DENIED',
+            )
+          }
+          if (host !== undefined) return callHost(host, call)
+          if (!('service' in target))
+            throw new VelaError('VELA_SERVICE_NOT_FOUND', 'There is no such service')
+          if (call.depth >= MAX_DEPTH) {
+            throw new GuestFacingError(
+              'Error',
+              `Services call each other more than ${MAX_DEPTH} deep; does one call itself?`,
+              'VELA_CAPABILITY_TOO_DEEP',
+            )
+          }
+          if (call.method === 'fetch') return targets.fetch(target.tenant, target.service, call)
+          const method =
+            options.entrypoint === undefined ? call.method : `${options.entrypoint}.${call.method}`
+          return targets.method(target.tenant, target.service, method, call).then((value) => ({ value }))
+        },
+        close: () => undefined,
+      }
+    },
+  }
+}
+
+const policySchema = z.strictObject({
+  host: z.array(z.string()).optional(),
+  services: z.array(z.string()).optional(),
+})
+
+function parseBinding(name: string, asked: JsonValue): Binding<ServiceOptions> {
+  const read = full.safeParse(asked)
+  if (!read.success) throw new AskProblem([name], 'must be ' + (read.error.issues[0]?.message ?? 'valid'))
+  const value = read.data
+  const options: ServiceOptions = Array.isArray(value)
+    ? { target: { name }, methods: value }
+    : 'host' in value
+      ? { target: { host: value.host }, ...list(value.methods) }
+      : {
+          target: targetOf(value.service),
+          ...(value.entrypoint === undefined ? {} : { entrypoint: value.entrypoint }),
+          ...list(value.methods),
+        }
+  const fetches = options.methods === undefined || options.methods.includes('fetch')
+  return { name, options, guest: { fetch: fetches && !('host' in options.target) } }
+}
+
+const list = (names: readonly string[] | undefined): { readonly methods?: readonly string[] } =>
+  names === undefined ? {} : { methods: names }
+
+function targetOf(service: string): ServiceOptions['target'] {
+  const slash = service.indexOf('/')
+  return { tenant: slash < 0 ? null : service.slice(0, slash), service: service.slice(slash + 1) }
+}
+
+function describe({ target, entrypoint, methods: names }: ServiceOptions): string {
+  const what =
+    'host' in target
+      ? `the host's service ${target.host}`
+      : 'name' in target
+        ? `the service ${target.name}`
+        : `the service ${target.tenant === null ? '' : `${target.tenant}/`}${target.service}`
+  const entry = entrypoint === undefined ? '' : `, entry ${entrypoint}`
+  return `${what}${entry}: ${names === undefined ? 'all methods' : names.join(', ')}`
+}
+
+/** Only what the class or object itself defines: nothing that every object has, no hooks of its lifecycle. */
+async function callHost(host: object, call: CapabilityCall): Promise<CapabilityResult> {
+  const method = findMethod(host, call.method)
+  if (method === undefined)
+    throw new GuestFacingError(
+      'TypeError',
+      `${call.method} is no method of this service`,
+      'VELA_METHOD_NOT_FOUND',
+    )
+  const value: unknown = await Reflect.apply(method, host, call.args as unknown[])
+  if (value === undefined) return {}
+  // What is no JSON must not reach the guest half-way; a copy also keeps later changes of the host's object out.
+  return { value: JSON.parse(JSON.stringify(value)) as JsonValue }
+}
+
+const HOOKS: ReadonlySet<string> = new Set([
+  'onStart',
+  'onReady',
+  'onDrain',
+  'onStop',
+  'forGuest',
+  'constructor',
+])
+
+/** Prototypes that came with the platform: whoever extends Map or EventEmitter did not mean to offer guests their methods. */
+function isForeign(level: object): boolean {
+  if (level === EventEmitter.prototype) return true
+  const constructor: unknown = Object.getOwnPropertyDescriptor(level, 'constructor')?.value
+  if (typeof constructor !== 'function' || constructor.prototype !== level) return false
+  return /\{\s*\[native code\]\s*\}$/.test(Function.prototype.toString.call(constructor))
+}
+
+function findMethod(host: object, name: string): ((...args: unknown[]) => unknown) | undefined {
+  if (HOOKS.has(name) || name.startsWith('_')) return undefined
+  for (
+    let level: object | null = host;
+    level !== null && !isForeign(level);
+    level = Object.getPrototypeOf(level) as object | null
+  ) {
+    const descriptor = Object.getOwnPropertyDescriptor(level, name)
+    if (descriptor !== undefined) {
+      const value: unknown = descriptor.value
+      return typeof value === 'function' ? (value as (...args: unknown[]) => unknown) : undefined
+    }
+  }
+  return undefined
+}

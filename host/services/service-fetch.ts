@@ -1,0 +1,178 @@
+/** An HTTP request from one service to another, as a call of the second: what `env.api.fetch(request)` becomes. */
+import { isAscii } from 'node:buffer'
+import { BODY, HANDLER, INLINE_BODY_LIMIT, TO_GUEST } from '../../guest-sdk/kernel/messages.ts'
+import { GuestFacingError, type CapabilityCall, type CapabilityResult } from '../capabilities/capability.ts'
+import { ByteQueue } from '../cells/byte-queue.ts'
+import type { Call, GuestError, TurnLink } from '../cells/call.ts'
+import { ERRORS, type ErrorCode } from '../core/errors.ts'
+
+export interface ServiceFetch {
+  readonly call: Call
+  readonly result: Promise<CapabilityResult>
+}
+
+const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/
+
+/** Throws GuestFacingError for a request that is malformed. */
+export function createServiceFetch(
+  from: CapabilityCall,
+  requestId: string,
+  onThrew: (error: GuestError) => void,
+): ServiceFetch {
+  const { method, url, headers } = readRequest(from.args[0])
+  const whole = from.body instanceof Buffer && from.body.length <= INLINE_BODY_LIMIT ? from.body : undefined
+  const streamed = whole === undefined ? from.body : undefined
+  const text = whole?.toString('latin1') ?? ''
+  const kind =
+    whole === undefined
+      ? streamed === undefined
+        ? BODY.none
+        : BODY.stream
+      : isAscii(whole)
+        ? BODY.text
+        : BODY.bytes
+  const { promise, resolve, reject } = Promise.withResolvers<CapabilityResult>()
+  let link: TurnLink | undefined
+  let answer: ByteQueue | undefined
+  let pump: BodyPump | undefined
+  let over = false
+
+  const finish = (broken: boolean): void => {
+    over = true
+    answer?.end(broken)
+  }
+  const fail = (code: ErrorCode, detail: string): void => {
+    if (answer === undefined)
+      reject(new GuestFacingError('Error', detail === '' ? ERRORS[code].title : detail, code))
+    finish(true)
+  }
+  const cancel = (): void => {
+    if (over) return
+    finish(true)
+    link?.cancel('VELA_TURN_CANCELED')
+  }
+  from.signal.addEventListener('abort', cancel, { once: true })
+
+  const call: Call = {
+    requestId,
+    body: text,
+    get canceled() {
+      return over
+    },
+    startedMs: performance.now(),
+    depth: from.depth + 1,
+    attempts: 0,
+    encode: (id) =>
+      `[${TO_GUEST.invoke},${id},${HANDLER.fetch},"${method}",${asciiJson(url)},${asciiJson(headers)},${kind},${text.length},"${requestId}"]`,
+    attach(turn) {
+      link = turn
+      if (streamed !== undefined) pump ??= pumpParts(streamed, (part, last) => link?.sendBody(part, last))
+    },
+    head(status, answerHeaders, bodyKind, body) {
+      if (status === 101) {
+        link?.cancel('VELA_GUEST_BAD_RESPONSE')
+        return fail('VELA_GUEST_BAD_RESPONSE', 'No WebSocket goes through a service binding')
+      }
+      const value = { status, headers: [...answerHeaders] }
+      if (bodyKind !== BODY.stream) {
+        over = true
+        const bytes =
+          bodyKind === BODY.none ? undefined : Buffer.from(body, bodyKind === BODY.bytes ? 'latin1' : 'utf8')
+        return resolve({ value, body: bytes })
+      }
+      answer = new ByteQueue((bytes) => link?.grant(bytes), cancel)
+      resolve({ value, body: answer })
+    },
+    data(part, partKind) {
+      answer?.push(
+        typeof part === 'string'
+          ? Buffer.from(part, partKind === BODY.bytes ? 'latin1' : 'utf8')
+          : Buffer.from(part),
+      )
+    },
+    end: finish,
+    value: () => fail('VELA_GUEST_BAD_RESPONSE', 'The handler answered with a value'),
+    threw(error) {
+      if (over) return
+      onThrew(error)
+      if (error.code === 'VELA_METHOD_NOT_FOUND')
+        fail('VELA_METHOD_NOT_FOUND', 'The service has no fetch handler')
+      else fail('VELA_GUEST_THREW', 'The service failed')
+    },
+    failed: fail,
+    wants: (bytes) => pump?.wants(bytes),
+  }
+  return { call, result: promise }
+}
+
+interface BodyPump {
+  wants(bytes: number): void
+}
+
+/** Takes parts from the caller only as the called one asks for them. */
+function pumpParts(
+  parts: Buffer | AsyncIterable<Buffer>,
+  send: (part: string, last: number) => void,
+): BodyPump {
+  const source = Symbol.asyncIterator in parts ? parts[Symbol.asyncIterator]() : slices(parts)
+  let wanted = 0
+  let running = false
+  let over = false
+  const run = async (): Promise<void> => {
+    running = true
+    try {
+      while (wanted > 0 && !over) {
+        const { done, value } = await source.next()
+        if (done === true) {
+          over = true
+          return send('', 1)
+        }
+        wanted -= value.length
+        send(value.toString('latin1'), 0)
+      }
+    } catch {
+      over = true
+      send('', 2)
+    } finally {
+      running = false
+    }
+  }
+  return {
+    wants(bytes) {
+      if (bytes === 0) {
+        over = true
+        void source.return?.()
+      }
+      wanted += bytes
+      if (!running && !over) void run()
+    },
+  }
+}
+
+async function* slices(bytes: Buffer): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; at += INLINE_BODY_LIMIT)
+    yield bytes.subarray(at, at + INLINE_BODY_LIMIT)
+}
+
+/** The kernel has made it of a Request; a broken-out cell has not. */
+function readRequest(value: unknown): { method: string; url: string; headers: string[] } {
+  const { method, url, headers } = (typeof value === 'object' && value !== null ? value : {}) as Record<
+    string,
+    unknown
+  >
+  if (
+    typeof method !== 'string' ||
+    !METHOD.test(method) ||
+    typeof url !== 'string' ||
+    !URL.canParse(url) ||
+    !Array.isArray(headers) ||
+    headers.length % 2 !== 0 ||
+    !headers.every((text) => typeof text === 'string')
+  ) {
+    throw new GuestFacingError('TypeError', 'fetch: the request is malformed', 'VELA_CAPABILITY_BAD_CALL')
+  }
+  return { method, url, headers }
+}
+
+const asciiJson = (value: unknown): string => JSON.stringify(value).replaceAll(/[\u0080-\uffff]/g, escapeUnit)
+const escapeUnit = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
