@@ -3,13 +3,24 @@
  * A scenario knows contenders only by this face, so that each peer runs the very same load.
  */
 
-export type ContenderName = 'vela' | 'workerd' | 'node'
+export type ContenderName = 'vela' | 'vela-quickjs' | 'workerd' | 'node' | 'undici'
+
+/** What `JSON.stringify` takes whole. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json | undefined }
 
 /** One service to run; the same source on every contender. */
 export interface Guest {
   readonly tenant: string
   readonly service: string
   readonly source: string
+  /** What the manifest asks for; a peer gets what it has in its place. */
+  readonly capabilities?: Readonly<Record<string, Json>>
 }
 
 export interface StartOptions {
@@ -17,6 +28,8 @@ export interface StartOptions {
   readonly cordon?: boolean
   /** Every service is known, none has an isolate yet. */
   readonly unloaded?: boolean
+  /** The operator's policy for grants, as in Vela's configuration. */
+  readonly policy?: Readonly<Record<string, Json>>
 }
 
 /** A started contender. `stop` ends every process of it and removes its files; safe to call twice. */
@@ -43,7 +56,7 @@ export interface RoundOptions {
   readonly quick: boolean
 }
 
-/** `metric` of Vela, over that of `peer` if one is named, held against `bound`. */
+/** `metric` of the scenario's subject, over that of `peer` if one is named, held against `bound`. */
 export interface Goal {
   readonly metric: string
   readonly peer?: ContenderName
@@ -54,16 +67,20 @@ export interface Goal {
 export interface Scenario {
   readonly name: string
   readonly title: string
+  /** In the order of their turns. */
   readonly contenders: readonly ContenderName[]
+  /** Whose figures the goals judge, each over those of its peers; Vela's, unless Vela itself is the peer. */
+  readonly subject?: ContenderName
   /** The metric whose ratio stands in the results document. */
   readonly primary: string
+  /** None where a figure is only to be known. */
   readonly goals: readonly Goal[]
   readonly start: StartOptions
   /** Start the contender anew for each round, for rounds that use up what they measure. */
   readonly freshEachRound: boolean
   /** At most this many rounds, for scenarios that take long and vary little. */
   readonly maxRounds?: number
-  guests(options: RoundOptions): readonly Guest[]
+  guests(options: RoundOptions): readonly Guest[] | Promise<readonly Guest[]>
   /** Throws unless the contender answers rightly; brings it to the state that rounds expect. */
   prepare(running: Running): Promise<void>
   round(running: Running, options: RoundOptions): Promise<Metrics>

@@ -6,7 +6,7 @@ import { rounded } from './stats.ts'
 
 export interface GoalResult {
   readonly metric: string
-  /** `vela`, or `vela/<peer>` for a ratio. */
+  /** The scenario's subject (`vela`), or `vela/<peer>` for a ratio. */
   readonly of: string
   readonly value: number | null
   readonly relation: 'at-least' | 'at-most'
@@ -26,25 +26,31 @@ export function scenarioJson(
   outcomes: ReadonlyMap<ContenderName, Outcome>,
 ): ScenarioJson {
   const contenders = scenario.contenders.map((name) => [name, contenderJson(outcomes.get(name))] as const)
-  const peers = scenario.contenders.filter((name) => name !== 'vela')
-  const ratios = peers.map((peer) => [`vela/${peer}`, ratioOf(outcomes, scenario.primary, peer)] as const)
+  const subject = subjectOf(scenario)
+  const ratios = peersOf(scenario).map(
+    (peer) => [`${subject}/${peer}`, ratioOf(outcomes, scenario.primary, subject, peer)] as const,
+  )
   return {
     title: scenario.title,
     primary: scenario.primary,
     ...Object.fromEntries(contenders),
     ratio: Object.fromEntries(ratios),
-    goals: scenario.goals.map((goal) => judge(goal, outcomes)),
+    goals: scenario.goals.map((goal) => judge(goal, outcomes, subject)),
   }
 }
 
-export function judge(goal: Goal, outcomes: ReadonlyMap<ContenderName, Outcome>): GoalResult {
+export function judge(
+  goal: Goal,
+  outcomes: ReadonlyMap<ContenderName, Outcome>,
+  subject: ContenderName = 'vela',
+): GoalResult {
   const value = goal.peer
-    ? ratioOf(outcomes, goal.metric, goal.peer)
-    : numberOf(outcomes, 'vela', goal.metric)
+    ? ratioOf(outcomes, goal.metric, subject, goal.peer)
+    : numberOf(outcomes, subject, goal.metric)
   // Fast errors are not speed: a contender that erred has not shown what the goal asks for.
-  const erred = (numberOf(outcomes, 'vela', 'errors') ?? 0) > 0
+  const erred = (numberOf(outcomes, subject, 'errors') ?? 0) > 0
   const held = value !== null && (goal.relation === 'at-least' ? value >= goal.bound : value <= goal.bound)
-  const of = goal.peer ? `vela/${goal.peer}` : 'vela'
+  const of = goal.peer ? `${subject}/${goal.peer}` : subject
   return { metric: goal.metric, of, value, relation: goal.relation, bound: goal.bound, pass: held && !erred }
 }
 
@@ -57,15 +63,18 @@ export function table(
     colAligns: ['left', 'left', 'right', 'right', 'right', 'left', 'left'],
   })
   for (const [scenario, outcomes] of results) {
+    const subject = subjectOf(scenario)
+    const label = `${scenario.name}\n${scenario.title}`
+    if (scenario.goals.length === 0) view.push([label, ...primaryCells(scenario, outcomes), '', ''])
     for (const [index, goal] of scenario.goals.entries()) {
-      const result = judge(goal, outcomes)
+      const result = judge(goal, outcomes, subject)
       view.push([
-        index === 0 ? `${scenario.name}\n${scenario.title}` : '',
+        index === 0 ? label : '',
         goal.metric,
-        cell(outcomes, 'vela', goal.metric),
+        subjectCell(outcomes, subject, goal.metric),
         goal.peer
           ? `${goal.peer} ${cell(outcomes, goal.peer, goal.metric)}`
-          : peersOf(scenario, outcomes, goal.metric),
+          : peerCells(scenario, outcomes, goal.metric),
         goal.peer && result.value !== null ? String(rounded(result.value)) : '',
         `${goal.relation === 'at-least' ? '≥' : '≤'} ${goal.bound}${goal.peer ? ` × ${goal.peer}` : ''}`,
         result.pass ? 'pass' : 'MISS',
@@ -88,9 +97,10 @@ function roundAll(metrics: Readonly<Record<string, number>>): Record<string, num
 function ratioOf(
   outcomes: ReadonlyMap<ContenderName, Outcome>,
   metric: string,
+  subject: ContenderName,
   peer: ContenderName,
 ): number | null {
-  const mine = numberOf(outcomes, 'vela', metric)
+  const mine = numberOf(outcomes, subject, metric)
   const theirs = numberOf(outcomes, peer, metric)
   return mine === null || theirs === null || theirs === 0 ? null : rounded(mine / theirs)
 }
@@ -110,10 +120,46 @@ function cell(outcomes: ReadonlyMap<ContenderName, Outcome>, name: ContenderName
   return value === null ? 'failed' : String(rounded(value))
 }
 
+/** Named where it is not the one that the column is called after. */
+function subjectCell(
+  outcomes: ReadonlyMap<ContenderName, Outcome>,
+  subject: ContenderName,
+  metric: string,
+): string {
+  const text = cell(outcomes, subject, metric)
+  return subject === 'vela' ? text : `${subject} ${text}`
+}
+
 /** Beside an absolute goal, what the peers did: for the reader, not for the judgement. */
-function peersOf(scenario: Scenario, outcomes: ReadonlyMap<ContenderName, Outcome>, metric: string): string {
-  const peers = scenario.contenders.filter((name) => name !== 'vela')
-  return peers.map((peer) => `${peer} ${cell(outcomes, peer, metric)}`).join('\n')
+function peerCells(
+  scenario: Scenario,
+  outcomes: ReadonlyMap<ContenderName, Outcome>,
+  metric: string,
+): string {
+  return peersOf(scenario)
+    .map((peer) => `${peer} ${cell(outcomes, peer, metric)}`)
+    .join('\n')
+}
+
+/** The row of a scenario that has no goals: metric, subject, peers, ratios. */
+function primaryCells(scenario: Scenario, outcomes: ReadonlyMap<ContenderName, Outcome>): string[] {
+  const { primary } = scenario
+  const subject = subjectOf(scenario)
+  const ratios = peersOf(scenario).map((peer) => String(ratioOf(outcomes, primary, subject, peer) ?? ''))
+  return [
+    primary,
+    subjectCell(outcomes, subject, primary),
+    peerCells(scenario, outcomes, primary),
+    ratios.join('\n'),
+  ]
+}
+
+function subjectOf(scenario: Scenario): ContenderName {
+  return scenario.subject ?? 'vela'
+}
+
+function peersOf(scenario: Scenario): ContenderName[] {
+  return scenario.contenders.filter((name) => name !== subjectOf(scenario))
 }
 
 function problems(results: readonly (readonly [Scenario, ReadonlyMap<ContenderName, Outcome>])[]): string {

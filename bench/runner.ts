@@ -69,7 +69,7 @@ function createEntry(
     if (running) return running
     const contender = deps.contenders.get(name)
     if (!contender) throw new Error(`there is no contender ${name}`)
-    running = await contender.start(scenario.guests(options), scenario.start)
+    running = await contender.start(await scenario.guests(options), scenario.start)
     // The abort came while it started: nobody else would stop it.
     if (options.signal.aborted) await close()
     options.signal.throwIfAborted()

@@ -3,54 +3,36 @@
  * (guest-sdk/kernel/sdk.ts), so this file is for compilers and editors: it has the types, and running it anywhere
  * else says so at once instead of failing later in a stranger way.
  */
+import type { Context } from './types/handlers.ts'
 
-/** The compiler's own `Request`, from whichever library of types the service is checked with. */
-type RequestOf<Scope> = Scope extends { Request: { prototype: infer Instance } } ? Instance : object
-type ResponseOf<Scope> = Scope extends { Response: { prototype: infer Instance } } ? Instance : object
-
-export type GuestRequest = RequestOf<typeof globalThis>
-export type GuestResponse = ResponseOf<typeof globalThis>
-
-/** What belongs to one turn: one request, or one call of a method. */
-export interface Context {
-  /** The id in the response's `x-request-id` header, in the access log and beside this turn's log lines. */
-  readonly requestId: string
-  /** Empty: there for Cloudflare-style code that reads it. */
-  readonly props: Readonly<Record<string, unknown>>
-  /**
-   * Keeps the turn open until the promise settles, after the response has gone; at most 1,000 promises a turn, and no
-   * longer than the service's `wallMs`. A rejection is logged.
-   */
-  waitUntil(promise: Promise<unknown>): void
-  /** Does nothing: there is no origin to pass through to. */
-  passThroughOnException(): void
-}
+export type { VelaError, VelaErrorCode } from './types/errors.ts'
+export type { Context, ExportedHandler, ScheduledController, StopReason } from './types/handlers.ts'
+export type {
+  KvEntry,
+  KvGetOptions,
+  KvKey,
+  KvList,
+  KvListOptions,
+  KvNamespace,
+  KvPutOptions,
+  KvReader,
+  KvType,
+  KvTypes,
+} from './types/kv.ts'
+export type { Fetcher, MethodStub, RemoteMethod, ServiceStub } from './types/services.ts'
+export type { Bytes, GuestRequest, GuestResponse, JsonValue } from './types/web.ts'
+export type { ServerWebSocket, WebSocketEnd, WebSocketPair } from './types/websocket.ts'
 
 /**
- * The default export of a service. Every part is optional, but a service must have a `fetch`, a `start` or a method.
+ * Base of a named entry, also of the default export; each call gets an instance of its own. Its methods are reached as
+ * `Api.quote`: by `runtime.invoke`, by `vela invoke`, and by services that were granted `{"entrypoint": "Api"}`.
  *
  * @example
- * export default {
- *   fetch: (request, env) => Response.json({ hello: env.NAME }),
- * } satisfies ExportedHandler<{ NAME: string }>
- */
-export interface ExportedHandler<Env = Readonly<Record<string, unknown>>> {
-  /** Answers the HTTP requests of this service. Its URL is without `/<tenant>/<service>`. */
-  fetch?(request: GuestRequest, env: Env, ctx: Context): GuestResponse | Promise<GuestResponse>
-  /** Runs once in each isolate, after the module and before the first call. What it throws refuses the deploy. */
-  start?(env: Env): void | Promise<void>
-  /**
-   * Runs when the version is replaced or the host shuts down, with the reason (`replaced`, `deleted`, `shutdown`), for a
-   * few seconds at most. Not before an idle isolate is unloaded, and never after a limit has ended it.
-   */
-  stop?(reason: string): void | Promise<void>
-  /** Methods, for `runtime.invoke` and `vela invoke`: arguments and result are JSON. */
-  readonly [method: string]: unknown
-}
-
-/**
- * Base of a named entry: `export class Api extends WorkerEntrypoint<Env> { quote(…) {…} }` makes the method `Api.quote`.
- * Also a base of the default export. Each call gets an instance of its own.
+ * export class Api extends WorkerEntrypoint<Env> {
+ *   quote(sku: string): number {
+ *     return this.env.PRICES[sku] ?? 0
+ *   }
+ * }
  */
 export abstract class WorkerEntrypoint<Env = Readonly<Record<string, unknown>>> {
   protected readonly ctx: Context
@@ -61,7 +43,10 @@ export abstract class WorkerEntrypoint<Env = Readonly<Record<string, unknown>>> 
   }
 }
 
-/** The vars and secrets of the service, the same values as the handlers' `env`. Frozen. */
+/**
+ * Vars, secrets and capabilities of the service, the same as the handlers' `env`, but of no turn in particular: what is
+ * called through it is not ended with a request. Frozen.
+ */
 export const env: Readonly<Record<string, unknown>> = onlyInsideAGuest()
 
 function onlyInsideAGuest(): never {

@@ -1,5 +1,6 @@
 /** What `import … from 'vela-runtime'` gives: the runtime and the types it speaks in. */
 export { Runtime, type DeployPath, type RuntimeUrls } from './core/runtime.ts'
+export { bundleService, type BundledService } from './bundle/bundler.ts'
 export { VelaError, type ErrorCode, type Problem } from './core/errors.ts'
 export type { Config, ConfigInput } from './core/config.ts'
 export type {

@@ -3,7 +3,8 @@
  * An entry is a transaction: if it is killed, what it said is taken back (its log lines stay), so that the host may
  * hand the same calls to another isolate without any effect happening twice.
  */
-import { FROM_CELL, MAX_PAYLOAD_BYTES, TO_CELL, type Fault, type Frame } from './protocol/frame.ts'
+import { eachFrame, type Batch } from './batch-reader.ts'
+import { FROM_CELL, HEADER_BYTES, MAX_PAYLOAD_BYTES, TO_CELL, type Fault } from './protocol/frame.ts'
 import type { FrameWriter } from './protocol/frame-writer.ts'
 import { ProtocolViolation } from './protocol/frame-reader.ts'
 import type { EngineName, Engines, EnterResult, Guest } from './engine/contract.ts'
@@ -19,10 +20,8 @@ export interface LoadFrameConfig {
 }
 
 export interface BatchRunner {
-  /** Handles one frame of the current batch. */
-  take(frame: Frame): void
-  /** Ends the batch: everything it said is in the writer. */
-  finish(): void
+  /** Does what the batch says; everything said in answer is in the writer. */
+  run(batch: Batch): void
 }
 
 interface Resident {
@@ -42,7 +41,6 @@ export function createBatchRunner({ engines, writer, seeds, cpuMicros }: BatchDe
   const residents = new Map<number, Resident>()
   /** Who loads again is likely to load the same kind. */
   let lastEngine: EngineName = 'v8'
-  let sequence = 0
   let nowMs = 0
   /** CPU time at the last look: asking the system costs a microsecond, so each look ends one span and begins the next. */
   let lookedMicros = 0
@@ -62,18 +60,17 @@ export function createBatchRunner({ engines, writer, seeds, cpuMicros }: BatchDe
     return used
   }
 
-  const load = (frame: Frame): void => {
-    const { payload, guest: number } = frame
-    if (frame.a + frame.b > payload.length)
-      throw new ProtocolViolation('A load frame is shorter than its parts')
+  const load = (number: number, configBytes: number, sourceBytes: number, payload: Buffer): void => {
+    const sourceEnd = configBytes + sourceBytes
+    if (sourceEnd > payload.length) throw new ProtocolViolation('A load frame is shorter than its parts')
     residents.get(number)?.guest.dispose()
-    const config = JSON.parse(payload.toString('utf8', 0, frame.a)) as LoadFrameConfig
-    const cache = payload.subarray(frame.a + frame.b)
+    const config = JSON.parse(payload.toString('utf8', 0, configBytes)) as LoadFrameConfig
+    const cache = payload.subarray(sourceEnd)
     const host = createGuestHost(number, writer, seeds)
     lastEngine = config.engine === 'quickjs' ? 'quickjs' : 'v8'
     const result = engines[lastEngine].load({
       config: JSON.stringify(config.guest),
-      source: payload.toString('utf8', frame.a, frame.a + frame.b),
+      source: payload.toString('utf8', configBytes, sourceEnd),
       codeCache: cache.length === 0 ? undefined : cache,
       memoryMb: config.memoryMb,
       startupMs: config.startupMs,
@@ -95,8 +92,6 @@ export function createBatchRunner({ engines, writer, seeds, cpuMicros }: BatchDe
     resident.described = true
     writer.text(FROM_CELL.loaded, number, atOnce ? 1 : 0, 0, description)
   }
-
-  const enter = (frame: Frame): void => enterGuest(frame.guest, frame.payload.toString('latin1'), frame.a)
 
   const enterGuest = (number: number, text: string, budgetMs: number): void => {
     const resident = residents.get(number)
@@ -133,40 +128,37 @@ export function createBatchRunner({ engines, writer, seeds, cpuMicros }: BatchDe
       writer.text(FROM_CELL.log, number, 3, 0, '\n\u0000' + JSON.stringify(unhandled))
   }
 
-  const compile = (frame: Frame): void => {
-    const source = frame.payload.toString('utf8')
-    const engine = frame.a === COMPILE_QUICKJS ? engines.quickjs : engines.v8
-    const cache = engine.compile(source, frame.a === 0 ? 'service' : 'kernel')
+  const compile = (what: number, source: string): void => {
+    const engine = what === COMPILE_QUICKJS ? engines.quickjs : engines.v8
+    const cache = engine.compile(source, what === 0 ? 'service' : 'kernel')
     writer.bytes(FROM_CELL.cache, 0, 0, 0, cache ?? new Uint8Array(0))
   }
 
   return {
-    take(frame) {
-      switch (frame.kind) {
-        case TO_CELL.batch:
-          sequence = frame.a
-          nowMs = frame.payload.readDoubleLE(0)
-          seeds.reseed(frame.payload.subarray(8, 24))
-          batchMicros = 0
-          break
-        case TO_CELL.load:
-          load(frame)
-          break
-        case TO_CELL.enter:
-          enter(frame)
-          break
-        case TO_CELL.drop:
-          residents.get(frame.guest)?.guest.dispose()
-          residents.delete(frame.guest)
-          break
-        case TO_CELL.warm:
-          engines[lastEngine].warm()
-          break
-        default:
-          compile(frame)
-      }
-    },
-    finish() {
+    run(batch) {
+      const { buffer, view } = batch
+      const sequence = view.getUint32(8, true)
+      nowMs = view.getFloat64(HEADER_BYTES, true)
+      seeds.reseed(buffer, HEADER_BYTES + 8)
+      batchMicros = 0
+      eachFrame(batch, (kind, guest, a, b, from, to) => {
+        switch (kind) {
+          case TO_CELL.enter:
+            return enterGuest(guest, buffer.toString('latin1', from, to), a)
+          case TO_CELL.load:
+            return load(guest, a, b, buffer.subarray(from, to))
+          case TO_CELL.drop:
+            residents.get(guest)?.guest.dispose()
+            residents.delete(guest)
+            return
+          case TO_CELL.warm:
+            return engines[lastEngine].warm()
+          case TO_CELL.compile:
+            return compile(a, buffer.toString('utf8', from, to))
+          default:
+            throw new ProtocolViolation(`A frame has the unknown kind ${kind}`)
+        }
+      })
       if (batchMicros === 0) look()
       writer.bytes(FROM_CELL.done, 0, sequence, batchMicros, EMPTY)
     },

@@ -8,13 +8,12 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { createBatchRunner } from './batch.ts'
+import { createBatchReader } from './batch-reader.ts'
 import { createQuickjsEngine, type QuickjsFiles } from './engine/quickjs.ts'
 import { createV8Engine } from './engine/v8.ts'
 import { WASM_FILE } from './engine/quickjs-abi.ts'
 import { codeCacheOf, type Ivm, type KernelImage } from './engine/v8-isolate.ts'
-import { BATCH_FRAME_BYTES } from './protocol/batch-frame.ts'
-import { FROM_CELL, HEADER_BYTES, PROTOCOL_VERSION, TO_CELL } from './protocol/frame.ts'
-import { createFrameReader } from './protocol/frame-reader.ts'
+import { FROM_CELL, PROTOCOL_VERSION } from './protocol/frame.ts'
 import { createFrameWriter } from './protocol/frame-writer.ts'
 import { createSeedStream } from './seed-stream.ts'
 import { createSyncLink } from './sync-link.ts'
@@ -36,21 +35,16 @@ export function runCell(imageDir: string, defaultMemoryMb: number): void {
     return user + system
   }
   const runner = createBatchRunner({ engines, writer, seeds: createSeedStream(), cpuMicros })
-  const reader = createFrameReader(TO_CELL)
-  let owed = 0
+  const reader = createBatchReader(link)
 
   if (kernel !== undefined) engines.v8.warm()
   writer.bytes(FROM_CELL.hello, 0, PROTOCOL_VERSION, 0, new Uint8Array(0))
   for (;;) {
-    if (owed === 0 && writer.length > 0) link.write(writer.take())
-    const chunk = link.read()
-    if (chunk.length === 0) return
-    reader.push(chunk, (frame) => {
-      if (frame.kind === TO_CELL.batch) owed = BATCH_FRAME_BYTES + frame.b
-      runner.take(frame)
-      owed -= HEADER_BYTES + frame.payload.length
-      if (owed === 0) runner.finish()
-    })
+    link.write(writer.buffer, writer.length)
+    writer.rewind(0)
+    const batch = reader.next()
+    if (batch === undefined) return
+    runner.run(batch)
   }
 }
 

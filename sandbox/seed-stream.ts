@@ -5,17 +5,20 @@
  */
 import { createCipheriv, type Cipheriv } from 'node:crypto'
 
+const SEED_BYTES = 16
+
 export interface SeedStream {
-  reseed(seed: Buffer): void
+  /** By the 16 bytes at `at`. */
+  reseed(from: Buffer, at: number): void
   bytes(guest: number, length: number): Buffer
 }
 
 export function createSeedStream(): SeedStream {
-  const seed = Buffer.alloc(16)
+  const seed = Buffer.alloc(SEED_BYTES)
   let streams = new Map<number, Cipheriv>()
   return {
-    reseed(next) {
-      next.copy(seed)
+    reseed(from, at) {
+      for (let index = 0; index < SEED_BYTES; index++) seed[index] = from[at + index] as number
       if (streams.size > 0) streams = new Map()
     },
     bytes(guest, length) {

@@ -5,29 +5,26 @@
 import { readSync, writeSync } from 'node:fs'
 
 export interface SyncLink {
-  /** Waits for bytes; an empty buffer means that the host is gone. The view is valid until the next read. */
-  read(): Buffer
-  write(bytes: Buffer): void
+  /** Waits for bytes and puts them at `at`; how many, 0 if the host is gone. */
+  read(into: Buffer, at: number): number
+  write(bytes: Buffer, end: number): void
 }
 
-const READ_BYTES = 1024 * 1024
-
 export function createSyncLink(descriptor: number): SyncLink {
-  const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
   return {
-    read() {
+    read(into, at) {
       for (;;) {
         try {
-          return buffer.subarray(0, readSync(descriptor, buffer, 0, READ_BYTES, null))
+          return readSync(descriptor, into, at, into.length - at, null)
         } catch (thrown) {
-          if (!isCode(thrown, 'EINTR')) return buffer.subarray(0, 0)
+          if (!isCode(thrown, 'EINTR')) return 0
         }
       }
     },
-    write(bytes) {
-      for (let at = 0; at < bytes.length;) {
+    write(bytes, end) {
+      for (let at = 0; at < end;) {
         try {
-          at += writeSync(descriptor, bytes, at, bytes.length - at)
+          at += writeSync(descriptor, bytes, at, end - at)
         } catch (thrown) {
           if (!isCode(thrown, 'EINTR')) throw thrown
         }

@@ -3,8 +3,7 @@ import { describe } from 'vitest'
 
 export type EngineName = 'v8' | 'quickjs'
 
-/** QuickJS joins when it loads services. */
-export const ENGINES: readonly EngineName[] = ['v8']
+export const ENGINES: readonly EngineName[] = ['v8', 'quickjs']
 
 /** Describes `name` once for each engine; the engine is the manifest's `engine`. */
 export function describeEngines(name: string, suite: (engine: EngineName) => void): void {

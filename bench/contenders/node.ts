@@ -1,23 +1,29 @@
-/** A bare node:http server under the same Node as Vela: what isolation costs is the distance to it. */
-import type { Contender, Running } from '../contract.ts'
+/**
+ * Bare Node processes under the same Node as Vela, without guests and isolation: what Vela costs is the distance to
+ * them. `node` serves HTTP, `undici` sends it.
+ */
+import type { Contender, ContenderName, Running } from '../contract.ts'
 import { createFolder } from './folder.ts'
 import { startServer } from './process.ts'
 
-export const node: Contender = { name: 'node', start }
+export const node: Contender = bareNode('node', './bare-server.ts')
+export const undici: Contender = bareNode('undici', './undici-server.ts')
 
-const SCRIPT = new URL('./bare-server.ts', import.meta.url).pathname
+function bareNode(name: ContenderName, script: string): Contender {
+  return { name, start: () => start(name, new URL(script, import.meta.url).pathname) }
+}
 
-async function start(): Promise<Running> {
-  const folder = await createFolder('node')
+async function start(name: ContenderName, script: string): Promise<Running> {
+  const folder = await createFolder(name)
   const server = await startServer(
-    { command: process.execPath, args: [SCRIPT], folder: folder.path, stopMs: 500 },
+    { command: process.execPath, args: [script], folder: folder.path, stopMs: 500 },
     (line) => {
       const match = /^\{"event":"ready","port":(\d+)\}$/.exec(line)
       return match ? Number(match[1]) : undefined
     },
   )
   return {
-    name: 'node',
+    name,
     url: () => `http://127.0.0.1:${server.ready}`,
     pids: () => server.pids(),
     async stop() {

@@ -3,9 +3,11 @@ import { Agent, request } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { BenchError, type Guest } from '../contract.ts'
 
+export type VelaEngine = 'v8' | 'quickjs'
+
 export interface VelaApi {
   createTenant(name: string): Promise<void>
-  deploy(guest: Guest): Promise<void>
+  deploy(guest: Guest, engine: VelaEngine): Promise<void>
   close(): void
 }
 
@@ -27,14 +29,14 @@ export function createVelaApi(url: string, token: string): VelaApi {
 
   return {
     createTenant: (name) => post('/v1/tenants', { name }),
-    deploy(guest) {
+    deploy(guest, engine) {
       const manifest = {
         name: guest.service,
-        engine: 'v8',
+        engine,
         routes: [],
         limits: {},
         vars: {},
-        capabilities: {},
+        capabilities: guest.capabilities ?? {},
       }
       const path = `/v1/tenants/${guest.tenant}/services/${guest.service}/deployments`
       return post(path, { manifest, source: guest.source, sourceMap: null })

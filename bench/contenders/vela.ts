@@ -1,20 +1,21 @@
 /**
  * Vela as an operator runs it: the CLI's `start`, services deployed over the control API, every default limit on.
- * Nothing is set for the benchmark but free ports, a temporary data directory, and the cordon where a scenario asks
- * for one.
+ * Nothing is set for the benchmark but free ports, a temporary data directory, and the cordon or the policy where a
+ * scenario asks for one.
  */
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Contender, Guest, Running, StartOptions } from '../contract.ts'
+import type { Contender, ContenderName, Guest, Running, StartOptions } from '../contract.ts'
 import { field, parseJson } from '../unknown.ts'
 import { createFolder } from './folder.ts'
 import { type Server, startServer } from './process.ts'
-import { createVelaApi } from './vela-api.ts'
+import { createVelaApi, type VelaEngine } from './vela-api.ts'
 
-/** `main` is the entry of the command; another one only for testing the benchmark itself. */
-export function createVela(main: string = MAIN): Contender {
-  return { name: 'vela', start: (guests, options) => start(main, guests, options) }
+/** Every guest runs on `engine`; on QuickJS the contender is `vela-quickjs`, so that Vela can be its own peer. */
+export function createVela(engine: VelaEngine): Contender {
+  const name = engine === 'v8' ? 'vela' : 'vela-quickjs'
+  return { name, start: (guests, options) => start(name, engine, guests, options) }
 }
 
 const MAIN = new URL('../../host/cli/main.ts', import.meta.url).pathname
@@ -24,23 +25,28 @@ interface Ready {
   readonly admin: string
 }
 
-async function start(main: string, guests: readonly Guest[], options: StartOptions): Promise<Running> {
+async function start(
+  name: ContenderName,
+  engine: VelaEngine,
+  guests: readonly Guest[],
+  options: StartOptions,
+): Promise<Running> {
   const folder = await createFolder('vela')
   const token = `bench_${randomBytes(24).toString('base64url')}`
   const tenants = [...new Set(guests.map((guest) => guest.tenant))]
   let server: (Server & { readonly ready: Ready }) | undefined
   try {
     await writeFile(join(folder.path, 'vela.config.json'), JSON.stringify(configOf(tenants, options)))
-    server = await startHost(main, folder.path, token)
-    await deployAll(server.ready.admin, token, tenants, guests)
+    server = await startHost(folder.path, token)
+    await deployAll(server.ready.admin, token, engine, tenants, guests)
     if (options.unloaded) {
       // A deploy loads the service to check it. After a restart every service is known and none has an isolate.
       await server.stop()
-      server = await startHost(main, folder.path, token)
+      server = await startHost(folder.path, token)
     }
     const running = server
     return {
-      name: 'vela',
+      name,
       url: (tenant, service) => `${running.ready.gateway}/${tenant}/${service}`,
       pids: () => running.pids(),
       async stop() {
@@ -56,16 +62,19 @@ async function start(main: string, guests: readonly Guest[], options: StartOptio
 }
 
 function configOf(tenants: readonly string[], options: StartOptions): Record<string, unknown> {
-  return options.cordon ? { cells: { cordons: { bench: tenants } } } : {}
+  return {
+    ...(options.cordon ? { cells: { cordons: { bench: tenants } } } : {}),
+    ...(options.policy === undefined ? {} : { policy: options.policy }),
+  }
 }
 
-function startHost(main: string, folder: string, token: string): Promise<Server & { readonly ready: Ready }> {
+function startHost(folder: string, token: string): Promise<Server & { readonly ready: Ready }> {
   const ports = ['--port', '0', '--admin-port', '0']
   const files = ['--data', join(folder, 'data'), '--config', join(folder, 'vela.config.json')]
   return startServer(
     {
       command: process.execPath,
-      args: [main, 'start', '--json', ...ports, ...files],
+      args: [MAIN, 'start', '--json', ...ports, ...files],
       env: { VELA_ADMIN_TOKEN: token },
       folder,
     },
@@ -86,13 +95,14 @@ function readyLine(line: string): Ready | undefined {
 async function deployAll(
   admin: string,
   token: string,
+  engine: VelaEngine,
   tenants: readonly string[],
   guests: readonly Guest[],
 ): Promise<void> {
   const api = createVelaApi(admin, token)
   try {
     for (const tenant of tenants) await api.createTenant(tenant)
-    for (const guest of guests) await api.deploy(guest)
+    for (const guest of guests) await api.deploy(guest, engine)
   } finally {
     api.close()
   }

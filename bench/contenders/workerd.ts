@@ -1,6 +1,6 @@
 /** workerd from npm, as its documentation says to run it. It has no limits to switch on. */
 import { createRequire } from 'node:module'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BenchError, type Contender, type Guest, type Running } from '../contract.ts'
 import { field } from '../unknown.ts'
@@ -18,9 +18,9 @@ async function start(guests: readonly Guest[]): Promise<Running> {
   const { binary, compatibilityDate } = locate()
   const folder = await createFolder('workerd')
   try {
-    const files = workerdFiles(guests, compatibilityDate)
-    await writeFile(join(folder.path, 'config.capnp'), files.config)
-    await writeFile(join(folder.path, 'main.js'), files.main)
+    const { files, storage } = workerdFiles(guests, compatibilityDate)
+    for (const [name, text] of Object.entries(files)) await writeFile(join(folder.path, name), text)
+    if (storage !== undefined) await mkdir(join(folder.path, storage))
     const server = await startServer(
       {
         command: binary,

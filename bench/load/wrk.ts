@@ -45,7 +45,7 @@ async function spawnWrk(load: WrkLoad, bodyFile: string): Promise<string> {
     '-s',
     SCRIPT,
   ]
-  const paths = load.urls.map((url) => new URL(url).pathname)
+  const paths = load.urls.map((url) => new URL(url)).map(({ pathname, search }) => pathname + search)
   const args = [
     '-c',
     String(loadCore()),

@@ -3,19 +3,29 @@ import type { Scenario } from '../contract.ts'
 import { cellCrash } from './cell-crash.ts'
 import { coldRequest } from './cold-request.ts'
 import { density } from './density.ts'
+import { fetchScenario } from './fetch.ts'
+import { honoApp } from './hono-app.ts'
 import { httpEcho } from './http-echo.ts'
 import { httpHello } from './http-hello.ts'
 import { httpStream } from './http-stream.ts'
+import { kv } from './kv.ts'
 import { manyTenants } from './many-tenants.ts'
 import { neighbour } from './neighbour.ts'
+import { quickjs } from './quickjs.ts'
+import { webApi } from './web-api.ts'
 
 export const SCENARIOS: readonly Scenario[] = [
   ...httpHello,
   httpEcho,
   httpStream,
+  webApi,
+  honoApp,
   ...manyTenants,
   ...coldRequest,
   density,
+  ...quickjs,
+  ...kv,
+  fetchScenario,
   ...neighbour,
   cellCrash,
 ]

@@ -135,6 +135,10 @@ class KvNamespace {
     return await reader.text()
   }
 
+  async #text(bytes: Uint8Array): Promise<string> {
+    return await (this.#kit.web.createResponse(HEAD, bytes) as Reader).text()
+  }
+
   async #getMany(
     keys: readonly unknown[],
     type: string,
@@ -142,12 +146,16 @@ class KvNamespace {
   ): Promise<Map<unknown, unknown>> {
     if (type !== 'text' && type !== 'json')
       throw new TypeError('kv.get: many keys can be read as text or json only')
-    const { value } = await this.#call('getMany', [keys.map((key) => this.#key(key))])
-    const entries = value as readonly ({ value: string; metadata: unknown } | null)[]
+    const { value, body } = await this.#call('getMany', [keys.map((key) => this.#key(key))])
+    const entries = value as readonly ({ size: number; metadata: unknown } | null)[]
+    // The values come joined, in order.
+    const bytes = new Uint8Array(await (this.#kit.web.createResponse(HEAD, body) as Reader).arrayBuffer())
+    let at = 0
     const found = new Map<unknown, unknown>()
     for (const [index, key] of keys.entries()) {
       const entry = entries[index] ?? null
-      const text = entry === null ? null : entry.value
+      const text = entry === null ? null : await this.#text(bytes.subarray(at, at + entry.size))
+      at += entry?.size ?? 0
       const read = text === null ? null : type === 'json' ? (JSON.parse(text) as unknown) : text
       found.set(key, pick({ value: read, metadata: entry?.metadata ?? null }))
     }

@@ -13,24 +13,21 @@ export const create: CapabilityFactory =
   ({ web }) =>
   (power, options) => {
     const { fetch: hasFetch } = (options ?? {}) as { fetch?: boolean }
-    const methods = new Map<string, unknown>()
+    const methods = { __proto__: null } as unknown as Record<string, unknown>
     if (hasFetch === true) {
-      methods.set('fetch', async (input: unknown, init?: unknown): Promise<object> => {
+      methods['fetch'] = async (input: unknown, init?: unknown): Promise<object> => {
         const { method, url, headers, body, signal } = web.readRequest(input, init)
         const { value, body: answered } = await power.call('fetch', [{ method, url, headers }], body, signal)
         return web.createResponse({ statusText: '', url, redirected: false, ...(value as Answer) }, answered)
-      })
+      }
     }
     // Any name may be a method of the other side; only the host knows. `then` is none, or awaiting it would call it.
     return new Proxy(Object.freeze({ __proto__: null }), {
+      // Traps that are not here must not be found on Object.prototype, where the guest could put some.
+      __proto__: null,
       get(_target, name) {
         if (typeof name !== 'string' || name === 'then') return undefined
-        let method = methods.get(name)
-        if (method === undefined) {
-          method = async (...args: unknown[]) => (await power.call(name, args)).value
-          methods.set(name, method)
-        }
-        return method
+        return (methods[name] ??= async (...args: unknown[]) => (await power.call(name, args)).value)
       },
-    })
+    } as ProxyHandler<object>)
   }

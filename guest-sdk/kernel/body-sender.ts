@@ -2,6 +2,7 @@
  * Sends a body in parts that never run further ahead than the credit the host gave: the response of a turn, or what goes
  * with a call of a capability. A slow receiver slows the guest.
  */
+import { engineBytes, WORTHWHILE_BYTES } from './engine-bytes.ts'
 import { BODY, FROM_GUEST, INITIAL_CREDIT } from './messages.ts'
 import { PromiseOf, charCodeAt, fromCharCode, slice } from './primordials.ts'
 import type { Native } from './native.ts'
@@ -135,6 +136,7 @@ function listReader(next: () => string | Uint8Array | undefined): BodyReader {
 }
 
 export function byteString(bytes: Uint8Array): string {
+  if (engineBytes !== undefined && bytes.length > WORTHWHILE_BYTES) return engineBytes.toText(bytes)
   let text = ''
   for (let at = 0; at < bytes.length; at++) text += fromCharCode(bytes[at] as number)
   return text

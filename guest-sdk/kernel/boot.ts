@@ -57,10 +57,17 @@ export function boot(target: typeof globalThis): Kernel {
     reportError: (error) => reportError(error),
     fetch: (input, init) => capabilities.fetch(input, init),
   })
-  const createError = (name: string, message: string, code: string | undefined): object => {
+  const createError = (
+    name: string,
+    message: string,
+    code: string | undefined,
+    details?: unknown,
+  ): object => {
     const error = web.createError(name, message)
     if (code !== undefined)
       defineProperty(error, 'code', { value: code, configurable: true, enumerable: true })
+    if (details !== undefined)
+      defineProperty(error, 'details', { value: details, configurable: true, enumerable: true })
     return error
   }
   const calls = createCalls({ outbox, native, createError })

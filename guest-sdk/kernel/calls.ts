@@ -40,7 +40,19 @@ export interface CallsDeps {
   readonly outbox: Outbox
   readonly native: Native
   /** Makes the error that the guest sees. */
-  readonly createError: (name: string, message: string, code: string | undefined) => unknown
+  readonly createError: (
+    name: string,
+    message: string,
+    code: string | undefined,
+    details?: unknown,
+  ) => unknown
+}
+
+interface Failure {
+  readonly name: string
+  readonly message: string
+  readonly code?: string
+  readonly details?: unknown
 }
 
 interface Call {
@@ -160,9 +172,9 @@ export function createCalls({ outbox, native, createError }: CallsDeps): Calls {
     failed(id, json) {
       const call = calls.get(id)
       if (call?.resolve === undefined) return
-      const { name, message, code } = parse(json) as { name: string; message: string; code?: string }
+      const { name, message, code, details } = parse(json) as Failure
       call.resolve = undefined
-      const error = createError(name, message, code)
+      const error = createError(name, message, code, details)
       // Nobody reads what is still being sent with it.
       call.sender?.cancel(error)
       call.sender = undefined

@@ -36,8 +36,9 @@ export function readExports(namespace: Record<string, unknown>): GuestExports {
   const main = namespace['default']
   const mainClass = isClass(main) ? main : undefined
   const holder = mainClass === undefined ? main : (mainClass as { prototype: unknown }).prototype
+  // A router may answer every name with a function that registers a route (itty-router): asked whether it has it, it says no.
   const entry = (name: string): Callable | undefined => {
-    const value = isObject(holder) ? Reflect.get(holder, name) : undefined
+    const value = isObject(holder) && name in holder ? Reflect.get(holder, name) : undefined
     return typeof value === 'function' ? (value as Callable) : undefined
   }
   const self = (env: object, ctx: object): unknown =>

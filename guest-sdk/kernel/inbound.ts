@@ -2,6 +2,7 @@
  * A body that did not come whole, of a request or with the answer of a capability: parts arrive as messages, and only under the credit that the
  * guest's own reading grants, so what waits here is bounded by one window.
  */
+import { engineBytes, WORTHWHILE_BYTES } from './engine-bytes.ts'
 import { FROM_GUEST } from './messages.ts'
 import { PromiseOf, charCodeAt } from './primordials.ts'
 import type { Outbox } from './outbox.ts'
@@ -86,6 +87,8 @@ export function createInbound(id: number, outbox: Outbox, onOver: () => void = (
 }
 
 export function bytesOf(byteString: string): Uint8Array {
+  if (engineBytes !== undefined && byteString.length > WORTHWHILE_BYTES)
+    return new Uint8Array(engineBytes.toBuffer(byteString))
   const bytes = new Uint8Array(byteString.length)
   for (let at = 0; at < bytes.length; at++) bytes[at] = charCodeAt(byteString, at)
   return bytes

@@ -19,7 +19,7 @@ export const TO_GUEST = {
   cancel: 3,
   /** [4, call, size, BODY, size]: what a capability answered: JSON (no characters: undefined), then a body of its own. */
   result: 4,
-  /** [5, call, size]: it refused or failed, as JSON {name, message, code?}. */
+  /** [5, call, size]: it refused or failed, as JSON {name, message, code?, details?}. */
   failed: 5,
   /** [6, id, BODY, size]: a message of the client to a socket: a byte string, of UTF-8 if it is BODY.text. */
   message: 6,

@@ -15,7 +15,7 @@ export interface WebHooks {
   /** An `unhandledrejection` event; see Bridge.rejected. Never throws. */
   reportRejection(description: string | undefined, value: unknown): boolean
   /** A Response that came from elsewhere. */
-  createResponse(head: ResponseHead, body: IncomingBody): object
+  createResponse(head: ResponseHead, body: IncomingBody | Uint8Array): object
   /** What `new Request(input, init)` stands for, its body taken; throws as that does. */
   readRequest(input: unknown, init: unknown): RequestParts
   throwIfAborted(signal: object): void

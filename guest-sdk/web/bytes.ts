@@ -2,6 +2,7 @@
  * Between strings, byte strings (each character code is one byte) and Uint8Array. ASCII stays in JavaScript, where
  * it is cheaper than a call into the engine; the rest goes to the engine's own UTF-8 codec.
  */
+import { engineBytes, WORTHWHILE_BYTES } from '../kernel/engine-bytes.ts'
 import type { Native } from '../kernel/native.ts'
 import {
   Bytes,
@@ -21,6 +22,7 @@ export const isAscii = (text: string): boolean => exec(NON_ASCII, text) === null
 
 export function bytesFromByteString(text: string): Uint8Array<ArrayBuffer> {
   const { length } = text
+  if (engineBytes !== undefined && length > WORTHWHILE_BYTES) return new Bytes(engineBytes.toBuffer(text))
   const bytes = new Bytes(length)
   for (let index = 0; index < length; index++) bytes[index] = charCodeAt(text, index)
   return bytes
@@ -28,6 +30,7 @@ export function bytesFromByteString(text: string): Uint8Array<ArrayBuffer> {
 
 export function byteStringFromBytes(bytes: Uint8Array): string {
   const length = typedArrayByteLength(bytes)
+  if (engineBytes !== undefined && length > WORTHWHILE_BYTES) return engineBytes.toText(bytes)
   if (length <= CHUNK) return reflectApply(fromCharCode, undefined, bytes) as string
   let text = ''
   const view = viewBytes(bytes)
@@ -57,6 +60,8 @@ export function createCodec(native: Native): Codec {
   return {
     encode(text) {
       const { length } = text
+      if (engineBytes !== undefined && length > WORTHWHILE_BYTES)
+        return bytesFromByteString(isAscii(text) ? text : encodeUtf8(text))
       const bytes = new Bytes(length)
       for (let index = 0; index < length; index++) {
         const code = charCodeAt(text, index)

@@ -58,7 +58,7 @@ export interface Web {
   createAbort(): { readonly signal: AbortSignal; abort(reason: unknown): void }
   reportException(thrown: unknown): void
   reportRejection(description: string | undefined, value: unknown): boolean
-  createResponse(head: ResponseHead, body: IncomingBody): object
+  createResponse(head: ResponseHead, body: IncomingBody | Uint8Array): object
   readRequest(input: unknown, init: unknown): RequestParts
   throwIfAborted(signal: object): void
   onAbort(signal: object, listener: (reason: unknown) => void): () => void
@@ -177,7 +177,7 @@ export function installWeb(target: object, deps: WebDeps): Web {
     },
     reportException: scope.reportException,
     reportRejection: scope.reportRejection,
-    createResponse: responses.createResponse,
+    createResponse: (head, body) => responses.createResponse(head, body as IncomingBody),
     readRequest: (input, init) => requests.readRequest(input, init as RequestInit | undefined),
     throwIfAborted: (signal) => abort.throwIfAborted(signal as AbortSignal),
     onAbort: (signal, listener) => abort.onAbort(signal as AbortSignal, listener),

@@ -98,7 +98,9 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     tail: (tenant, service, signal) => tail(http, `${servicePath(tenant, service)}/logs`, signal),
 
     setEngine: async (tenant, service, engine) =>
-      (await http.json('PUT', `${servicePath(tenant, service)}/engine`, { body: { engine } })) as EngineStatus,
+      (await http.json('PUT', `${servicePath(tenant, service)}/engine`, {
+        body: { engine },
+      })) as EngineStatus,
 
     listGrants: (tenant, service) => get(`${servicePath(tenant, service)}/grants`),
     decideGrant: async (tenant, service, binding, decision) =>

@@ -71,7 +71,8 @@ function esbuildOptions(entry: Entry) {
     platform: 'neutral',
     target: 'es2024',
     conditions: ['workerd', 'worker', 'browser'],
-    mainFields: ['module', 'main'],
+    // As wrangler does: packages older than export conditions keep their Node half out of browsers by this field.
+    mainFields: ['browser', 'module', 'main'],
     external: [...PROVIDED_MODULES],
     define: { 'process.env.NODE_ENV': '"production"' },
     jsx: 'automatic',

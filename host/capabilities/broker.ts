@@ -58,15 +58,14 @@ export function createBroker({ kinds, policy, decisionOf, epoch, onFailure }: Br
     if (decision?.asked === asked)
       return { state: 'granted', options: binding.options, reason: 'granted by an operator' }
     const rule = policy.of(place.tenant, kind.kind)
-    if (rule === false) {
-      const reason =
-        decision === undefined
-          ? `the operator's policy does not grant ${kind.kind}`
-          : 'an operator granted something else than is asked for now'
-      return { state: 'denied', reason }
+    const narrowed =
+      rule === false
+        ? { refused: `the operator's policy does not grant ${kind.kind}` }
+        : kind.narrow(binding.options, rule, place)
+    if (isRefusal(narrowed)) {
+      const other = decision === undefined ? '' : '; an operator granted something else than is asked for now'
+      return { state: 'denied', reason: narrowed.refused + other }
     }
-    const narrowed = kind.narrow(binding.options, rule, place)
-    if (isRefusal(narrowed)) return { state: 'denied', reason: narrowed.refused }
     return { state: 'granted', options: narrowed }
   }
 
@@ -112,7 +111,10 @@ export function createBroker({ kinds, policy, decisionOf, epoch, onFailure }: Br
 
   const guestFacing = (place: Place, kind: string, thrown: unknown): GuestFacingError => {
     if (thrown instanceof GuestFacingError) return thrown
-    if (thrown instanceof VelaError) return new GuestFacingError('Error', thrown.message, thrown.code)
+    if (thrown instanceof VelaError) {
+      const details = WITH_DETAILS.has(thrown.code) ? (thrown.details as JsonValue) : undefined
+      return new GuestFacingError('Error', thrown.message, thrown.code, details)
+    }
     onFailure(place, kind, thrown)
     return new GuestFacingError('Error', `The capability ${kind} failed`, 'VELA_CAPABILITY_FAILED')
   }
@@ -185,6 +187,9 @@ class Grant {
     this.#capability = undefined
   }
 }
+
+/** Errors whose details were made for guests; those of others may speak of the host. */
+const WITH_DETAILS: ReadonlySet<string> = new Set(['VELA_KV_CONFLICT'])
 
 const isRefusal = (value: unknown): value is { readonly refused: string } =>
   typeof value === 'object' && value !== null && 'refused' in value

@@ -88,12 +88,14 @@ export interface CapabilityResult {
   readonly body?: Uint8Array | AsyncIterable<Uint8Array> | undefined
 }
 
-/** An error that a guest may see as it is: name, message and code, and nothing else of it. */
+/** An error that a guest may see as it is: name, message, code and details, and nothing else of it. */
 export class GuestFacingError extends Error {
   readonly code: string | undefined
-  constructor(name: string, message: string, code?: string) {
+  readonly details: JsonValue | undefined
+  constructor(name: string, message: string, code?: string, details?: JsonValue) {
     super(message)
     this.name = name
     this.code = code
+    this.details = details
   }
 }

@@ -121,9 +121,7 @@ async function bundleParts(): Promise<Record<string, string>> {
 }
 
 async function bundlePart(entry: string): Promise<string> {
-  return partExpression(
-    await bundle({ entryPoints: [entry], format: 'esm', target: 'es2024', minify: true }),
-  )
+  return partExpression(await bundle({ entryPoints: [entry], format: 'esm', target: 'es2024', minify: true }))
 }
 
 async function bundleCell(): Promise<string> {

@@ -87,10 +87,15 @@ export class GuestCall implements CapabilityCall {
     this.#end()
   }
 
-  fail(name: string, message: string, code: string | undefined): void {
+  fail(name: string, message: string, code: string | undefined, details?: JsonValue): void {
     if (this.#answered) return this.abort()
     this.#answered = true
-    const json = asciiJson(code === undefined ? { name, message } : { name, message, code })
+    const json = asciiJson({
+      name,
+      message,
+      ...(code === undefined ? {} : { code }),
+      ...(details === undefined ? {} : { details }),
+    })
     this.#say(`[${TO_GUEST.failed},${this.id},${json.length}]`, json)
     this.#end()
   }

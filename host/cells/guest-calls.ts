@@ -114,7 +114,7 @@ export function createGuestCalls(deps: GuestCallsDeps): GuestCalls {
 
 function refuse(call: GuestCall, thrown: unknown): void {
   if (thrown instanceof ProtocolViolation) throw thrown
-  if (thrown instanceof GuestFacingError) call.fail(thrown.name, thrown.message, thrown.code)
+  if (thrown instanceof GuestFacingError) call.fail(thrown.name, thrown.message, thrown.code, thrown.details)
   else call.fail('Error', `${call.method}: the capability failed`, 'VELA_CAPABILITY_FAILED')
 }
 

@@ -151,7 +151,9 @@ export class Replica implements Resident {
 
   /** Until it serves, what it runs is its start. */
   entryBudgetMs(): number {
-    return this.accepting ? this.#pacer.budgetMs(this.#lastCalls + this.#lastMessages) : this.#deps.limits.startupMs
+    return this.accepting
+      ? this.#pacer.budgetMs(this.#lastCalls + this.#lastMessages)
+      : this.#deps.limits.startupMs
   }
 
   get loadBudgetMs(): number {

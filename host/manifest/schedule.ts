@@ -25,7 +25,7 @@ export function parseSchedule(cron: string): Schedule {
   }
   if (cron.length > MAX_LENGTH) return fail(`is longer than ${MAX_LENGTH} characters`)
   const fields = cron.split(' ')
-  if (fields.length === 6)
+  if (fields.length === 6 && !fields.includes(''))
     return fail('has six fields; leave out the seconds, a minute is the shortest interval')
   if (fields.length !== 5 || fields.includes(''))
     return fail('must have five fields with one space between them: minute hour day month weekday (UTC)')

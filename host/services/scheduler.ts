@@ -83,8 +83,9 @@ export function createScheduler({
   const fire = async (minuteMs: number): Promise<void> => {
     let looked = 0
     for (const service of catalog.values()) {
-      for (const { cron, isDue } of schedulesOf(service)) {
-        if (!isDue(minuteMs)) continue
+      for (const schedule of schedulesOf(service)) {
+        if (!schedule.isDue(minuteMs)) continue
+        const { cron } = schedule
         if (running.has(service))
           service.active.note('warn', `Skipped the schedule "${cron}": the run before it goes on`)
         else runOne(service, cron, minuteMs).catch(() => undefined)

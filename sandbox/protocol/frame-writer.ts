@@ -16,6 +16,8 @@ export interface FrameWriter {
   /** Fills in `b` of the frame that was written at `mark`. */
   patchB(mark: number, b: number): void
   readonly length: number
+  /** What holds it, from 0 to `length`; another one after a write that needed more room. */
+  readonly buffer: Buffer
   /** What was written since the last take. The view is valid until the next write. */
   take(): Buffer
 }
@@ -26,6 +28,7 @@ const KEPT_BYTES = 4 * 1024 * 1024
 
 export function createFrameWriter(): FrameWriter {
   let buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
+  let view = viewOf(buffer)
   let end = 0
 
   const reserve = (bytes: number): void => {
@@ -33,17 +36,23 @@ export function createFrameWriter(): FrameWriter {
     const larger = Buffer.allocUnsafeSlow(Math.max(buffer.length * 2, end + bytes))
     buffer.copy(larger, 0, 0, end)
     buffer = larger
+    view = viewOf(buffer)
+  }
+  const letGo = (): void => {
+    if (buffer.length <= KEPT_BYTES) return
+    buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
+    view = viewOf(buffer)
   }
   const header = (kind: number, flags: number, guest: number, a: number, b: number, length: number): void => {
     if (length > MAX_PAYLOAD_BYTES)
       throw new RangeError(`A frame of ${length} bytes is over the protocol's bound`)
     const at = end
-    buffer.writeUInt32LE(length, at)
+    view.setUint32(at, length, true)
     buffer[at + 4] = kind
     buffer[at + 5] = flags
-    buffer.writeUInt16LE(guest, at + 6)
-    buffer.writeUInt32LE(a >>> 0, at + 8)
-    buffer.writeUInt32LE(b >>> 0, at + 12)
+    view.setUint16(at + 6, guest, true)
+    view.setUint32(at + 8, a, true)
+    view.setUint32(at + 12, b, true)
     end = at + HEADER_BYTES + length
   }
 
@@ -66,21 +75,27 @@ export function createFrameWriter(): FrameWriter {
     mark: () => end,
     rewind(mark) {
       end = mark
+      if (end === 0) letGo()
     },
     patchB(mark, b) {
-      buffer.writeUInt32LE(b, mark + 12)
+      view.setUint32(mark + 12, b, true)
     },
     get length() {
       return end
     },
+    get buffer() {
+      return buffer
+    },
     take() {
       const taken = buffer.subarray(0, end)
       end = 0
-      if (buffer.length > KEPT_BYTES) buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
+      letGo()
       return taken
     },
   }
 }
+
+const viewOf = (buffer: Buffer): DataView => new DataView(buffer.buffer, buffer.byteOffset, buffer.length)
 
 /** The text of a frame's payload as the flags say it is encoded. */
 export function textOf(flags: number, payload: Buffer): string {

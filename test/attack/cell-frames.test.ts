@@ -6,6 +6,8 @@ import { spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createBroker } from '../../host/capabilities/broker.ts'
+import type { CapabilityKind } from '../../host/capabilities/capability.ts'
 import type { CellProcess } from '../../host/cells/cell.ts'
 import { createLiveDeployment, type LiveDeployment } from '../../host/cells/live-deployment.ts'
 import { createSupervisor, type CellEvent, type Supervisor } from '../../host/cells/supervisor.ts'
@@ -37,6 +39,32 @@ function spawnFake(...args: string[]): CellProcess {
     kill: () => void child.kill('SIGKILL'),
   }
 }
+
+/** One granted capability, number 0, that reads nothing and never answers. */
+const SILENT: CapabilityKind = {
+  kind: 'silent',
+  defaultPolicy: true,
+  checkPolicy: () => undefined,
+  parse: () => [{ name: 'silent', options: {} }],
+  narrow: (options) => options,
+  describe: () => 'nothing',
+  open: () => ({ call: () => new Promise<never>(() => undefined), close: () => undefined }),
+}
+const manifest = {
+  name: 'fake',
+  engine: 'v8' as const,
+  routes: [],
+  limits: {},
+  vars: {},
+  capabilities: { silent: {} },
+}
+const grants = createBroker({
+  kinds: new Map([['silent', SILENT]]),
+  policy: { of: () => true },
+  decisionOf: () => undefined,
+  epoch: () => 0,
+  onFailure: () => undefined,
+}).open({ tenant: 't', service: 'fake', version: '0', manifest, sizeBytes: 0, startupMs: 0, createdAt: 0 })
 
 beforeAll(async () => {
   const config = parseConfig({ data: null, gateway: { port: 0, accessLog: false } })
@@ -70,8 +98,8 @@ function targetOf(tenant: string): GatewayTarget {
       limits: DEFAULT_LIMITS,
       acquireCell: () => supervisor.acquire(tenant),
       prepare: () => ({ config: '{}', source: Buffer.from(''), codeCache: undefined }),
-      perform: () => ({}),
-    onLog: (_level, text) => (logged += text.length),
+      perform: (grant, call) => grants.perform(grant, call),
+      onLog: (_level, text) => (logged += text.length),
       onFault: () => undefined,
     })
     services.set(tenant, live)
@@ -138,6 +166,23 @@ VIOLATIONS.push(
   'fault-message',
 )
 
+const FORGED_CALLS = [
+  'call-unknown-grant',
+  'call-negative-grant',
+  'call-grant-text',
+  'call-twice',
+  'call-id-of-a-turn',
+  'call-id-text',
+  'call-id-beyond',
+  'call-args-object',
+  'call-args-garbage',
+  'call-args-short',
+  'call-method-object',
+  'call-body-kind',
+  'call-turn-text',
+  'call-body-ahead',
+]
+
 describe('a cell that breaks the protocol is killed, and its requests are answered', () => {
   for (const name of VIOLATIONS) {
     test(name, async () => {
@@ -149,6 +194,15 @@ describe('a cell that breaks the protocol is killed, and its requests are answer
       expect(await get(name, '/good')).toMatch(/^HTTP\/1\.1 200 [^]*\r\n\r\nok$/)
     })
   }
+
+  test('forged calls of capabilities: grants, ids, arguments and bodies that nobody gave it', async () => {
+    const answers = await Promise.all(FORGED_CALLS.map((name) => get(name, `/${name}`)))
+    const kept = FORGED_CALLS.filter((name, index) => {
+      const refused = /^HTTP\/1\.1 502 [^]*VELA_CELL_LOST/.test(answers[index] ?? '')
+      return !refused || endsOf(name).length === 0 || endsOf(name).some((reason) => reason !== 'protocol')
+    })
+    expect(kept).toEqual([])
+  })
 
   test('settling twice: the first answer stands, the cell does not', async () => {
     expect(await get('twice', '/settles-twice')).toMatch(/^HTTP\/1\.1 200 /)

@@ -45,6 +45,8 @@ test('list, versions and rollback show what there is and go back', async () => {
   const deployed = await velaJson(['deploy', file, '--tenant', 'acme'])
   expect(deployed.exitCode).toBe(0)
   expect(Object.keys(deployed.json as object).toSorted()).toEqual([
+    'asksMore',
+    'grants',
     'service',
     'sizeBytes',
     'startupMs',

@@ -123,7 +123,7 @@ describe('a manifest', () => {
     ],
     [
       'a key of wrangler that means nothing',
-      '{"name": "a", "kv_namespaces": []}',
+      '{"name": "a", "r2_buckets": []}',
       'bindings are asked for in "capabilities"',
     ],
     ['a list', '[]', 'the value is []; it must be an object such as'],

@@ -112,7 +112,7 @@ describe('a policy', () => {
 describe('a call', async () => {
   const server = await serve((request, response) => {
     if (request.url === '/never') return
-    response.setHeader('X-Was', `${request.method} ${request.headers['x-sent'] ?? ''}`)
+    response.setHeader('X-Was', `${request.method} ${String(request.headers['x-sent'] ?? '')}`)
     if (request.url === '/slow') response.write('first')
     else request.pipe(response)
   })

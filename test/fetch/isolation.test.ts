@@ -62,6 +62,24 @@ test('each tenant asks DNS for itself', async () => {
   expect(asked).toBe(2)
 })
 
+test('connections grow old under constant use; what runs on an old one goes on, until the client closes', async () => {
+  const server = await serve((request, response) => {
+    response.write('x')
+    if (request.url !== '/held') response.end()
+  })
+  const client = clientFor({ limits: { connectionAgeMs: 0 } })
+  const held = await client.request(scopeFor(), { method: 'GET', url: `${server.origin}/held` })
+  expect((await asker(client, scopeFor())(server.origin)).text).toBe('x')
+  expect((await held.body?.next())?.value?.toString()).toBe('x')
+  await until(() => server.sockets[1]?.destroyed === false)
+  await asker(client, scopeFor())(server.origin)
+  await until(() => server.sockets[1]?.destroyed === true)
+  expect(server.sockets[0]?.destroyed).toBe(false)
+  const rest = codeOf(Promise.resolve(held.body?.next()))
+  await client.close()
+  expect(await rest).toBe('VELA_FETCH_FAILED')
+})
+
 test('cookies of a response are given to nobody', async () => {
   const cookies: unknown[] = []
   const server = await serve((request, response) => {

@@ -59,10 +59,10 @@ describe('size', () => {
   })
 
   test.each([
-    ['gzip', gzipSync(Buffer.alloc(64 * MIB))],
-    ['br', brotliCompressSync(Buffer.alloc(64 * MIB))],
-    ['gzip, gzip', gzipSync(gzipSync(Buffer.alloc(64 * MIB)))],
-    ['deflate, gzip, identity, br', brotliCompressSync(gzipSync(deflateSync(Buffer.alloc(64 * MIB))))],
+    ['gzip', gzipSync(Buffer.alloc(16 * MIB))],
+    ['br', brotliCompressSync(Buffer.alloc(16 * MIB))],
+    ['gzip, gzip', gzipSync(gzipSync(Buffer.alloc(16 * MIB)))],
+    ['deflate, gzip, identity, br', brotliCompressSync(gzipSync(deflateSync(Buffer.alloc(16 * MIB))))],
   ])('%s that decodes to more than the cap is cut there', async (encoding, bytes) => {
     expect(bytes.length).toBeLessThan(MIB)
     const server = await serve((_, response) => response.setHeader('content-encoding', encoding).end(bytes))

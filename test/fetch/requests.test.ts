@@ -1,5 +1,4 @@
 /** What goes out and comes back: methods, headers, bodies in both directions, encodings, aborts. */
-import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { readBody } from '../../host/http/client/client.ts'
 import { asker, clientFor, codeOf, errorOf, scopeFor, serve, serveRaw, settled, until } from './support.ts'
@@ -61,43 +60,30 @@ test('headers that come twice stay two, and bytes above ASCII stay bytes', async
 describe('framing belongs to the client', () => {
   test('headers of connection and framing are dropped, whatever their case', async () => {
     const evil = [
-      ...[
-        'Host',
-        'other.example',
-        'Connection',
-        'close, x-secret',
-        'Keep-Alive',
-        '1',
-        'Transfer-Encoding',
-        'chunked',
-      ],
-      ...[
-        'Content-Length',
-        '999',
-        'TE',
-        'trailers',
-        'Trailer',
-        'x',
-        'Upgrade',
-        'websocket',
-        'Expect',
-        '100-continue',
-      ],
-      ...['Proxy-Authorization', 'x', 'proxy-connection', 'x', 'Proxy-Anything', 'x', 'HTTP2-Settings', 'x'],
+      'Host',
+      'other.example',
+      'Connection',
+      'close, x-secret',
+      'Keep-Alive',
+      '1',
+      'Transfer-Encoding',
+      'chunked',
+      ...'Content-Length 999 TE trailers Trailer x Upgrade websocket Expect 100-continue'.split(' '),
+      ...'Proxy-Authorization x proxy-connection x Proxy-Anything x HTTP2-Settings x'.split(' '),
     ]
     const raw = await seen({ method: 'POST', headers: [...evil, 'x-kept', '1'], body: Buffer.from('abc') })
     expect(raw.slice(2)).toEqual([
-      ...['host', mirror.origin.slice('http://'.length), 'connection', 'keep-alive', 'x-kept', '1'],
-      ...[
-        'accept',
-        '*/*',
-        'accept-encoding',
-        'br, gzip, deflate',
-        'user-agent',
-        'Vela',
-        'content-length',
-        '3',
-      ],
+      'host',
+      mirror.origin.slice('http://'.length),
+      ...'connection keep-alive x-kept 1'.split(' '),
+      'accept',
+      '*/*',
+      'accept-encoding',
+      'br, gzip, deflate',
+      'user-agent',
+      'Vela',
+      'content-length',
+      '3',
     ])
   })
 
@@ -118,16 +104,14 @@ describe('framing belongs to the client', () => {
   })
 
   test.each([
-    ...[
-      '',
-      'GET /x HTTP/1.1\r\nHost: x\r\n\r\nGET',
-      'G T',
-      'GET\r\n',
-      'CONNECT',
-      'connect',
-      'TRACE',
-      'Track',
-    ],
+    '',
+    'GET /x HTTP/1.1\r\nHost: x\r\n\r\nGET',
+    'G T',
+    'GET\r\n',
+    'CONNECT',
+    'connect',
+    'TRACE',
+    'Track',
     'A'.repeat(100),
   ])('the method %j is refused', async (method) => {
     expect(await codeOf(ask(mirror.origin, { method }))).toBe('VELA_FETCH_INVALID')
@@ -282,48 +266,9 @@ describe('bodies', () => {
   })
 })
 
-describe('encodings', () => {
-  const text = 'many words '.repeat(20_000)
-  const encodings: readonly [string, Buffer][] = [
-    ['gzip', gzipSync(text)],
-    ['X-GZip', gzipSync(text)],
-    ['deflate', deflateSync(text)],
-    ['deflate', deflateRawSync(text)],
-    ['br', brotliCompressSync(text)],
-    ['gzip, br', brotliCompressSync(gzipSync(text))],
-    ['identity', Buffer.from(text)],
-  ]
-  test.each(encodings)('%s is decoded, and its headers are gone', async (encoding, bytes) => {
-    const server = await serve((_, response) => {
-      response.writeHead(200, { 'content-encoding': encoding, 'content-length': bytes.length })
-      response.end(bytes)
-    })
-    const answer = await ask(server.origin)
-    expect(answer.text === text).toBe(true)
-    if (encoding !== 'identity')
-      expect([answer.header('content-encoding'), answer.header('content-length')]).toEqual([
-        undefined,
-        undefined,
-      ])
-  })
-
-  test('one that is not known stays as it is, with its header', async () => {
-    const server = await serve((_, response) => response.setHeader('content-encoding', 'zz').end('raw'))
-    const answer = await ask(server.origin)
-    expect([answer.text, answer.header('content-encoding')]).toEqual(['raw', 'zz'])
-  })
-
-  test('what cannot be decoded fails with a code and closes the connection', async () => {
-    const server = await serve((_, response) =>
-      response.setHeader('content-encoding', 'gzip').end('no gzip at all'),
-    )
-    expect(await codeOf(ask(server.origin))).toBe('VELA_FETCH_FAILED')
-  })
-
-  test('a range is asked for without encoding, and a wish of the guest is kept', async () => {
-    expect((await seen({ headers: ['range', 'bytes=0-1'] })).join(' ')).toContain('accept-encoding identity')
-    expect((await seen({ headers: ['Accept-Encoding', 'zstd'] })).join(' ')).toContain(
-      'accept-encoding zstd accept',
-    )
-  })
+test('a range is asked for without encoding, and a wish of the guest is kept', async () => {
+  expect((await seen({ headers: ['range', 'bytes=0-1'] })).join(' ')).toContain('accept-encoding identity')
+  expect((await seen({ headers: ['Accept-Encoding', 'zstd'] })).join(' ')).toContain(
+    'accept-encoding zstd accept',
+  )
 })

@@ -48,7 +48,7 @@ export default {
         const body = request.body === null ? '' : await request.text()
         return Response.json({
           started, turns, body, now: Date.now(), date: String(new Date()), local: new Date().toLocaleString(),
-          zone: Intl.DateTimeFormat().resolvedOptions(), formatted: new Intl.DateTimeFormat().format(),
+          zone: globalThis.Intl?.DateTimeFormat().resolvedOptions(), formatted: globalThis.Intl && new Intl.DateTimeFormat().format(),
           random: [Math.random(), Math.random()], uuid: crypto.randomUUID(),
           bytes: [...crypto.getRandomValues(new Uint8Array(40))], elapsed: performance.now(), deepest: deepest(),
           stack: new Error('here').stack, order: [3, 1, 2].sort(() => Math.random() - 0.5),
@@ -96,10 +96,13 @@ export class Counter { constructor(ctx, env) { this.env = env } count() { return
 `
 
 /** Plays every kind of traffic; resolves when all of it has been answered, one way or another. */
-export async function busySession({ runtime, urls, deploy, get }: TestRuntime): Promise<void> {
-  const manifest = { vars: { colour: 'green' }, limits: { cpuMs: 80 } }
+export async function busySession(
+  { runtime, urls, deploy, get }: TestRuntime,
+  engine: 'v8' | 'quickjs' = 'v8',
+): Promise<void> {
+  const manifest = { engine, vars: { colour: 'green' }, limits: { cpuMs: 80 } }
   await deploy('curious', CURIOUS, { tenant: 'acme', manifest })
-  await deploy('twin', CURIOUS, { tenant: 'acme', manifest: { limits: { cpuMs: 1_000, memoryMb: 32 } } })
+  await deploy('twin', CURIOUS, { tenant: 'acme', manifest: { engine, limits: { cpuMs: 1_000, memoryMb: 32 } } })
   await runtime.putSecret('acme', 'twin', 'KEY', 'secret')
   const at = (service: string, path: string, init?: RequestInit): Promise<unknown> =>
     get(`/acme/${service}${path}`, init)

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { randomBytes } from 'node:crypto'
 import { WebSocket } from 'ws'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { startRuntime, until, type TestRuntime } from '../e2e/support.ts'
 import { bundleSource } from '../web/harness.ts'
 import { openSocket, refusal, type Client } from './client.ts'
@@ -111,12 +111,22 @@ beforeAll(async () => {
 })
 afterAll(async () => host[Symbol.asyncDispose]())
 
-const open = (path: string, protocols: readonly string[] = []): Promise<Client> =>
-  openSocket(host.urls.gateway, `/t/s${path}`, protocols)
+const opened: Client[] = []
+const open = async (path: string, protocols: readonly string[] = []): Promise<Client> => {
+  const client = await openSocket(host.urls.gateway, `/t/s${path}`, protocols)
+  opened.push(client)
+  return client
+}
 const notes = async (): Promise<string[]> => (await host.runtime.invoke('t/s', 'notes')) as string[]
 /** Until no turn is left, what waitUntil held included. */
 const settled = (): Promise<void> =>
   until('no turn is in flight', async () => (await host.runtime.services('t')).every((one) => one.inFlight === 0))
+
+afterEach(async () => {
+  for (const { socket } of opened.splice(0)) socket.terminate()
+  await settled()
+  await notes()
+})
 
 describe('messages', () => {
   test('of text and bytes come back as they were, whatever is in them', async () => {
@@ -138,7 +148,10 @@ describe('messages', () => {
     const { socket, next } = await open('/echo')
     const sent = Array.from({ length: 500 }, (_, at) => (at % 3 === 0 ? Buffer.alloc(at * 7, at) : `message ${at}`))
     for (const message of sent) socket.send(message)
-    for (const message of sent) expect(await next()).toEqual(message)
+    const arrived: (string | Buffer)[] = []
+    for (const _ of sent) arrived.push(await next())
+    const show = (message: string | Buffer): string => (typeof message === 'string' ? message : message.toString('base64'))
+    expect(arrived.map(show)).toEqual(sent.map(show))
     socket.close()
   })
 
@@ -180,8 +193,6 @@ describe('messages', () => {
 
 describe('the end of a connection', () => {
   test('that the client closes is heard in the guest with code and reason, and waitUntil still holds', async () => {
-    await settled()
-    await notes()
     const { socket, closed } = await open('/echo')
     socket.close(3001, 'genug für heute')
     expect(await closed).toEqual([3001, 'genug für heute'])
@@ -206,8 +217,6 @@ describe('the end of a connection', () => {
     { args: [1011, 'grün'], told: [1011, 'grün'] },
     { args: [], told: [1005, ''] },
   ])('that the guest closes with $args reaches the client behind what was sent', async ({ args, told }) => {
-    await settled()
-    await notes()
     const { socket, next, closed } = await open('/close')
     socket.send(JSON.stringify(args))
     expect(await next()).toBe('closing')
@@ -239,17 +248,16 @@ describe('the handshake', () => {
 
   test('carries the guest’s headers, but not those that are the host’s', async () => {
     const socket = new WebSocket(`${host.urls.gateway.replace('http', 'ws')}/t/s/greet`)
+    const open = once(socket, 'open')
     const [{ headers }] = (await once(socket, 'upgrade')) as [{ headers: Record<string, string> }]
     expect(headers).toMatchObject({ 'x-from-guest': 'yes', 'x-request-id': expect.any(String) })
     expect(headers['sec-websocket-accept']).not.toContain('forged')
     expect(headers['sec-websocket-extensions']).toBe(undefined)
-    await once(socket, 'open')
+    await open
     socket.close()
   })
 
   test('of a client that leaves before the answer cancels the turn', async () => {
-    await settled()
-    await notes()
     const socket = new WebSocket(`${host.urls.gateway.replace('http', 'ws')}/t/s/never`)
     socket.on('error', () => undefined)
     await until('the turn is in flight', async () => (await host.runtime.services('t')).some((one) => one.inFlight > 0))

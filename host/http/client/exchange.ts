@@ -125,6 +125,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#over = true
     const { signal, requestBody, onOver } = this.#options
     if (this.#onAbort !== undefined) signal?.removeEventListener('abort', this.#onAbort)
+    requestBody?.stop()
     onOver(this)
   }
 }

@@ -36,8 +36,14 @@ export interface Pools {
 
 interface Tenant {
   readonly resolve: Resolve
-  readonly pools: Map<string, Pool>
+  readonly pools: Map<string, AgingPool>
   connections: number
+}
+
+/** undici could age connections by itself, but looks at the clock once for each of them at every request. */
+interface AgingPool {
+  readonly pool: Pool
+  readonly oldAt: number
 }
 
 const INTERFACES_KNOWN_MS = 10_000
@@ -48,6 +54,8 @@ export function createPools(
   limits: ClientLimits,
 ): Pools {
   const tenants = new Map<string, Tenant>()
+  /** Replaced, and closed as soon as what runs on them has ended. */
+  const retiring = new Set<Pool>()
   const ownAddresses = createOwnAddresses()
 
   function tenantOf(name: string): Tenant {
@@ -64,7 +72,7 @@ export function createPools(
       tenants.delete(name)
   }
 
-  function open(name: string, tenant: Tenant, key: string, reach: Reach, target: URL): Pool {
+  function open(name: string, tenant: Tenant, key: string, reach: Reach, target: URL): AgingPool {
     const guard = createGuard(
       { resolve: tenant.resolve, ownPorts: deps.ownPorts, ownAddresses },
       reach,
@@ -104,26 +112,35 @@ export function createPools(
       keepAliveTimeout: limits.keepAliveMs,
       keepAliveMaxTimeout: limits.keepAliveMs,
       maxHeaderSize: limits.responseHeaderBytes,
-      clientTtl: limits.connectionAgeMs,
     })
     const letGo = (): void => {
       if (pool.closed || pool.destroyed) return
       const { size, connected } = pool.stats
-      if (size > 0 || connected > 0 || tenant.pools.get(key) !== pool) return
+      if (size > 0 || connected > 0 || tenant.pools.get(key) !== aging) return
       tenant.pools.delete(key)
       forget(name, tenant)
       void pool.close()
     }
     pool.on('disconnect', letGo).on('connectionError', letGo)
-    tenant.pools.set(key, pool)
-    return pool
+    const aging = { pool, oldAt: performance.now() + limits.connectionAgeMs }
+    tenant.pools.set(key, aging)
+    return aging
+  }
+
+  async function retire(pool: Pool): Promise<void> {
+    retiring.add(pool)
+    await pool.close().catch(() => undefined)
+    retiring.delete(pool)
   }
 
   return {
     of(name, reach, target) {
       const tenant = tenantOf(name)
       const key = `${target.origin} ${reach.key}`
-      return tenant.pools.get(key) ?? open(name, tenant, key, reach, target)
+      const known = tenant.pools.get(key)
+      if (known !== undefined && performance.now() < known.oldAt) return known.pool
+      if (known !== undefined) void retire(known.pool)
+      return open(name, tenant, key, reach, target).pool
     },
     stats() {
       const all = [...tenants.values()]
@@ -136,7 +153,8 @@ export function createPools(
     async close() {
       const closing: Promise<void>[] = []
       for (const { pools } of tenants.values())
-        for (const pool of pools.values()) closing.push(pool.destroy())
+        for (const { pool } of pools.values()) closing.push(pool.destroy())
+      for (const pool of retiring) closing.push(pool.destroy())
       tenants.clear()
       await Promise.all(closing)
     },
@@ -145,7 +163,7 @@ export function createPools(
 
 /** Closes the connections of one origin on which nothing runs; false when there is none. */
 function evictIdle(tenant: Tenant): boolean {
-  for (const [key, pool] of tenant.pools) {
+  for (const [key, { pool }] of tenant.pools) {
     const { size, connected } = pool.stats
     if (size > 0 || connected === 0) continue
     tenant.pools.delete(key)

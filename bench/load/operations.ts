@@ -1,0 +1,69 @@
+/**
+ * What a guest does with a capability, rather than what it answers: one request makes it do many operations with a
+ * fixed number in flight, and says how many came out right. The HTTP around them is one request in hundreds.
+ */
+import { performance } from 'node:perf_hooks'
+import { BenchError, type Metrics } from '../contract.ts'
+import { field, parseJson } from '../unknown.ts'
+import { type Answer, createClient } from './client.ts'
+
+export interface Operations {
+  /** Of a guest that answers `{"right": n}` to `count`, `lanes` and the parameters here. */
+  readonly url: string
+  readonly parameters: Readonly<Record<string, string | number>>
+  readonly lanes: number
+}
+
+/** Operations of one request: enough that the ends, where lanes run dry, are few; little enough for one turn's CPU. */
+export const COUNT = 512
+const TIMEOUT_MS = 60_000
+
+/** Operations of one request. Throws unless every one of them was right. */
+export async function runOnce(operations: Operations): Promise<void> {
+  const client = createClient(1)
+  try {
+    await ask(client.get, operations)
+  } finally {
+    client.close()
+  }
+}
+
+/** operationsPerSecond, and msPerOperation of one lane. Throws at the first operation that was not right. */
+export async function runOperations(operations: Operations, seconds: number): Promise<Metrics> {
+  const client = createClient(1)
+  let elapsedMs = 0
+  let done = 0
+  try {
+    // The first brings connections and caches to the state that the others find.
+    await ask(client.get, operations)
+    while (elapsedMs < seconds * 1000) {
+      elapsedMs += await ask(client.get, operations)
+      done += COUNT
+    }
+  } finally {
+    client.close()
+  }
+  const operationsPerSecond = (done * 1000) / elapsedMs
+  return {
+    operationsPerSecond,
+    msPerOperation: (operations.lanes * 1000) / operationsPerSecond,
+    operations: done,
+  }
+}
+
+/** Resolves to the milliseconds it took. */
+async function ask(
+  get: (url: string, timeoutMs: number) => Promise<Answer>,
+  { url, parameters, lanes }: Operations,
+): Promise<number> {
+  const target = new URL(url)
+  for (const [name, value] of Object.entries({ ...parameters, count: COUNT, lanes }))
+    target.searchParams.set(name, String(value))
+  const startedMs = performance.now()
+  const { status, code, body } = await get(target.href, TIMEOUT_MS)
+  const elapsedMs = performance.now() - startedMs
+  if (status === 200 && field(parseJson(body), 'right') === COUNT) return elapsedMs
+  throw new BenchError(
+    `${url}: ${COUNT} operations were asked for; the answer was ${status} ${code}: ${body.slice(0, 300)}`,
+  )
+}
