@@ -5,7 +5,7 @@
 import { performance } from 'node:perf_hooks'
 import { BenchError, type Metrics } from '../contract.ts'
 import { field, parseJson } from '../unknown.ts'
-import { type Answer, createClient } from './client.ts'
+import { type Client, createClient } from './client.ts'
 
 export interface Operations {
   /** Of a guest that answers `{"right": n}` to `count`, `lanes` and the parameters here. */
@@ -22,7 +22,7 @@ const TIMEOUT_MS = 60_000
 export async function runOnce(operations: Operations): Promise<void> {
   const client = createClient(1)
   try {
-    await ask(client.get, operations)
+    await ask(client, operations)
   } finally {
     client.close()
   }
@@ -35,9 +35,9 @@ export async function runOperations(operations: Operations, seconds: number): Pr
   let done = 0
   try {
     // The first brings connections and caches to the state that the others find.
-    await ask(client.get, operations)
+    await ask(client, operations)
     while (elapsedMs < seconds * 1000) {
-      elapsedMs += await ask(client.get, operations)
+      elapsedMs += await ask(client, operations)
       done += COUNT
     }
   } finally {
@@ -52,15 +52,12 @@ export async function runOperations(operations: Operations, seconds: number): Pr
 }
 
 /** Resolves to the milliseconds it took. */
-async function ask(
-  get: (url: string, timeoutMs: number) => Promise<Answer>,
-  { url, parameters, lanes }: Operations,
-): Promise<number> {
+async function ask(client: Client, { url, parameters, lanes }: Operations): Promise<number> {
   const target = new URL(url)
   for (const [name, value] of Object.entries({ ...parameters, count: COUNT, lanes }))
     target.searchParams.set(name, String(value))
   const startedMs = performance.now()
-  const { status, code, body } = await get(target.href, TIMEOUT_MS)
+  const { status, code, body } = await client.get(target.href, TIMEOUT_MS)
   const elapsedMs = performance.now() - startedMs
   if (status === 200 && field(parseJson(body), 'right') === COUNT) return elapsedMs
   throw new BenchError(

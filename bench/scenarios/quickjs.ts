@@ -14,22 +14,22 @@ const CONTENDERS: readonly ContenderName[] = ['vela-quickjs', 'vela']
 /** No more of it than V8 takes, and a half. */
 const atMost = (metric: string): Goal => ({ metric, peer: 'vela', relation: 'at-most', bound: 1.5 })
 
-function onQuickjs(scenarios: readonly Scenario[], name: string, goals: readonly Goal[]): Scenario[] {
-  return scenarios
-    .filter((scenario) => scenario.name === name)
-    .map((scenario) => ({
-      ...scenario,
-      name: `quickjs-${name}`,
-      title: `${scenario.title}; QuickJS`,
-      contenders: CONTENDERS,
-      subject: 'vela-quickjs',
-      goals,
-    }))
+function onQuickjs(scenarios: readonly Scenario[], name: string, goals: readonly Goal[]): Scenario {
+  const scenario = scenarios.find((one) => one.name === name)
+  if (scenario === undefined) throw new Error(`there is no scenario ${name} to run on QuickJS`)
+  return {
+    ...scenario,
+    name: `quickjs-${name}`,
+    title: `${scenario.title}; QuickJS`,
+    contenders: CONTENDERS,
+    subject: 'vela-quickjs',
+    goals,
+  }
 }
 
 export const quickjs: readonly Scenario[] = [
-  ...onQuickjs(coldRequest, 'cold-request', [atMost('p50Ms')]),
-  ...onQuickjs([density], 'density', [atMost('pssKibPerService'), atMost('privateKibPerService')]),
-  ...onQuickjs(httpHello, 'http-hello', []),
-  ...onQuickjs([webApi], 'web-api', []),
+  onQuickjs(coldRequest, 'cold-request', [atMost('p50Ms')]),
+  onQuickjs([density], 'density', [atMost('pssKibPerService'), atMost('privateKibPerService')]),
+  onQuickjs(httpHello, 'http-hello', []),
+  onQuickjs([webApi], 'web-api', []),
 ]

@@ -57,7 +57,8 @@ export function readExports(namespace: Record<string, unknown>): GuestExports {
     const value = namespace[name]
     if (name === 'default' || typeof value !== 'function') continue
     if (!isClass(value)) {
-      if (!RESERVED.has(name)) methods.set(name, () => bound(undefined, value as Callable))
+      if (!RESERVED.has(name) && !name.startsWith('_'))
+        methods.set(name, () => bound(undefined, value as Callable))
       continue
     }
     classes.set(name, value)

@@ -86,13 +86,14 @@ export function openSocket(id: number, parts: ResponseParts, end: SocketEnd, dep
     outbox.add(`[${FROM_GUEST.close},${id},${closing.code},${closing.reason.length}]`, closing.reason)
   }
 
-  const overflow = (): void => {
+  const overflow = (): false => {
     overflowed = true
     first = undefined
     waiting = 0
     buffered = 0
     closing = { code: TRY_AGAIN_LATER, reason: 'The client takes messages too slowly' }
     flush()
+    return false
   }
 
   const give = (amount: number): void => {
@@ -122,14 +123,17 @@ export function openSocket(id: number, parts: ResponseParts, end: SocketEnd, dep
   sendResponse(id, parts, { outbox, native, limitBytes, pending: () => false, onEnd: () => undefined })
   end.connect({
     send(data) {
-      if (closing !== undefined || over) return
+      if (closing !== undefined || over) return false
       const length = typeof data === 'string' ? data.length : typedArrayByteLength(data)
       if (length > limitBytes) {
         throw new RangeError(
           `The message has ${length} bytes; at most ${limitBytes} are allowed (limits.socketMessageBytes)`,
         )
       }
-      if (first === undefined && credit > 0) return say(data, length)
+      if (first === undefined && credit > 0) {
+        say(data, length)
+        return true
+      }
       if ((waiting > 0 && buffered + length > MAX_BUFFERED) || waiting === MAX_WAITING) return overflow()
       const item = { data, length, next: undefined }
       waiting++
@@ -137,6 +141,7 @@ export function openSocket(id: number, parts: ResponseParts, end: SocketEnd, dep
       if (last === undefined) first = item
       else last.next = item
       last = item
+      return true
     },
     close(code, reason) {
       if (closing !== undefined || over) return

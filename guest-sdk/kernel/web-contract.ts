@@ -82,8 +82,11 @@ export interface SocketClose {
 
 /** What the end that the guest kept speaks to. */
 export interface SocketLine {
-  /** Bytes belong to the line. Throws RangeError for what is larger than a message may be. */
-  send(data: string | Uint8Array): void
+  /**
+   * Bytes belong to the line. False: the line is closed, perhaps because too much waits. Throws RangeError for what is
+   * larger than a message may be.
+   */
+  send(data: string | Uint8Array): boolean
   /** After what was sent; code 0: none. */
   close(code: number, reason: string): void
   readonly bufferedAmount: number

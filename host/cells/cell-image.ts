@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type BuildOptions } from 'esbuild'
-import { WASM_FILE } from '../../sandbox/engine/quickjs-abi.ts'
+import { ENGINE_BYTES, WASM_FILE } from '../../sandbox/engine/quickjs-abi.ts'
 import { partExpression } from './part-expression.ts'
 import { copyQuickjs } from './quickjs-wasm.ts'
 
@@ -104,6 +104,7 @@ async function bundleKernel(entry: string): Promise<string> {
     entryPoints: [entry],
     format: 'iife',
     globalName: 'part',
+    define: { ENGINE_BYTES: `globalThis.${ENGINE_BYTES}` },
     target: 'es2024',
     minify: true,
   })
@@ -121,7 +122,16 @@ async function bundleParts(): Promise<Record<string, string>> {
 }
 
 async function bundlePart(entry: string): Promise<string> {
-  return partExpression(await bundle({ entryPoints: [entry], format: 'esm', target: 'es2024', minify: true }))
+  return partExpression(
+    await bundle({
+      entryPoints: [entry],
+      format: 'esm',
+      target: 'es2024',
+      minify: true,
+      // By then a guest may have put something there.
+      define: { ENGINE_BYTES: 'undefined' },
+    }),
+  )
 }
 
 async function bundleCell(): Promise<string> {

@@ -60,6 +60,8 @@ function readMessage(message: unknown[], take: (size: number) => string, handler
     case FROM_GUEST.response: {
       const kind = bodyKind(message[4])
       const body = take(natural(message[5]))
+      if (message[2] === 101 && kind !== BODY.none)
+        throw new ProtocolViolation('A response that is an upgrade has a body')
       return handler.response(id, statusOf(message[2]), headersOf(message[3]), kind, body, message[6] === 1)
     }
     case FROM_GUEST.value: {

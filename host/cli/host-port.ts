@@ -2,9 +2,11 @@
  * The one place where the command line reaches the rest of the host in process. Imports are dynamic, so that
  * `vela list` does not load an engine, and behind types that say what the commands need and no more.
  */
+import { resolve } from 'node:path'
 import type { BundledService } from '../bundle/bundler.ts'
 import type { Config, LoadConfigOptions } from '../core/config.ts'
 import type { Control } from '../core/control.ts'
+import type { Manifest } from '../registry/types.ts'
 import type { ReplayReport } from '../replay/report.ts'
 
 export type { BundledService } from '../bundle/bundler.ts'
@@ -23,6 +25,20 @@ export async function configure(options: LoadConfigOptions): Promise<Config> {
 export async function bundle(path: string, name?: string): Promise<BundledService> {
   const { bundleService } = await import('../bundle/bundler.ts')
   return bundleService(path, name === undefined ? {} : { name })
+}
+
+/** What is to be bundled, without bundling it. */
+export async function readService(
+  path: string,
+): Promise<{ readonly manifest: Manifest; readonly folder: string }> {
+  const { findEntry } = await import('../bundle/entry.ts')
+  const { manifest, root } = findEntry(resolve(path))
+  return { manifest, folder: root }
+}
+
+export async function readManifest(text: string): Promise<Manifest> {
+  const { parseManifest } = await import('../manifest/manifest.ts')
+  return parseManifest(text, 'vela.jsonc')
 }
 
 export async function versionOf(service: BundledService): Promise<string> {

@@ -20,6 +20,7 @@ import { startCommand } from './commands/start.ts'
 import { tailCommand } from './commands/tail.ts'
 import { tenantCommand } from './commands/tenant.ts'
 import { tokenCommand } from './commands/token.ts'
+import { typesCommand } from './commands/types.ts'
 import { rollbackCommand, versionsCommand } from './commands/versions.ts'
 import { reportFailure } from './failure.ts'
 import { followLauncher } from './signals.ts'
@@ -45,6 +46,7 @@ function createProgram(json: boolean): Command {
     .addCommand(startCommand())
     .addCommand(devCommand())
     .addCommand(initCommand())
+    .addCommand(typesCommand())
     .addCommand(deployCommand())
     .addCommand(listCommand())
     .addCommand(versionsCommand())

@@ -27,7 +27,7 @@ export interface SocketCallOptions {
 /** A message may go over the edge of the window; a cell that was taken over could send any. */
 const MAX_BEHIND_BYTES = 32 * 1024 * 1024
 const GRANT = SOCKET_WINDOW / 2
-const GOING_ON_FAILED = 1011
+const INTERNAL_ERROR = 1011
 const ABNORMAL = 1006
 
 export class SocketCall implements Call, SocketSink {
@@ -157,7 +157,7 @@ export class SocketCall implements Call, SocketSink {
   failed(code: ErrorCode, detail: string): void {
     if (this.#client === undefined) return this.#http.failed(code, detail)
     this.#link = undefined
-    if (!this.#ended) this.#client.close(GOING_ON_FAILED, code)
+    if (!this.#ended) this.#client.close(INTERNAL_ERROR, code)
   }
 
   wants(bytes: number): void {

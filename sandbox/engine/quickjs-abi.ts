@@ -9,6 +9,9 @@ export const WASM_SHA256 = '105c3bed22d457e43e3d1c3c1c6959fda62a8fe06f0fc8a98530
 export const WASM_PACKAGE = '@jitl/quickjs-wasmfile-release-sync/wasm'
 export const WASM_FILE = 'quickjs.wasm'
 
+/** Where the kernel finds its engine's copies of bytes while it is evaluated (guest-sdk/kernel/engine-bytes.ts). */
+export const ENGINE_BYTES = '__vela_bytes__'
+
 /** What is used of the exports: our name, and the one in the file. */
 export const EXPORTS = {
   initialize: 'u',
@@ -29,6 +32,7 @@ export const EXPORTS = {
   getUndefined: 'E',
   globalObject: 'ua',
   newString: '_',
+  newArrayBuffer: 'X',
   getString: '$',
   freeString: 'S',
   newError: 'x',
@@ -57,6 +61,7 @@ export const GLUE_NAMES: Readonly<Partial<Record<keyof typeof EXPORTS, string>>>
   getUndefined: 'QTS_GetUndefined',
   globalObject: 'QTS_GetGlobalObject',
   newString: 'QTS_NewString',
+  newArrayBuffer: 'QTS_NewArrayBuffer',
   getString: 'QTS_GetString',
   freeString: 'QTS_FreeCString',
   newError: 'QTS_NewError',

@@ -5,7 +5,7 @@
  *
  * The natives are in it as functions that say their number; what they do is each machine's own.
  */
-import { EVAL, HEAP_BASE, RUNTIME, TABLE_SIZE } from './quickjs-abi.ts'
+import { ENGINE_BYTES, EVAL, HEAP_BASE, RUNTIME, TABLE_SIZE } from './quickjs-abi.ts'
 import type { Instance, InstanceFactory } from './quickjs-instance.ts'
 import { createMachine, type Machine, type MachineHooks, type MachinePointers } from './quickjs-machine.ts'
 import { NATIVE_NAMES } from './natives.ts'
@@ -28,7 +28,11 @@ const BRIDGE_NAMES = [
 ] as const
 export type BridgeName = (typeof BRIDGE_NAMES)[number]
 
-/** The native beside the kernel's that tells that linking is over and the service's own code comes next. */
+/** Natives beside the kernel's, in this order: began, toText and toBuffer (guest-sdk/kernel/engine-bytes.ts). */
+const OWN_NATIVES: readonly string[] = ['began', 'toText', 'toBuffer']
+export const TO_TEXT: number = NATIVE_NAMES.length + 2
+export const TO_BUFFER: number = NATIVE_NAMES.length + 3
+/** Tells that linking is over and the service's own code comes next. */
 export const BEGAN: number = NATIVE_NAMES.length + 1
 export const SERVICE_MODULE = 'service.js'
 export const ENTRY_MODULE = 'vela:entry'
@@ -116,7 +120,7 @@ function boot(
   const natives = evaluate('({})', KERNEL_FILE, EVAL.global)
   const name = exports.malloc(1)
   instance.bytes[name] = 0
-  for (const [index, key] of [...NATIVE_NAMES, 'began'].entries()) {
+  for (const [index, key] of [...NATIVE_NAMES, ...OWN_NATIVES].entries()) {
     const property = values.box(key)
     const native = exports.newFunction(context, name, 0, 0, index + 1)
     exports.setProperty(context, natives, property, native)
@@ -124,7 +128,7 @@ function boot(
   }
   exports.free(name)
   handOver(natives)
-  const bridge = evaluate(`(${BOOT_SOURCE})(${core})`, KERNEL_FILE, EVAL.global)
+  const bridge = evaluate(`(${BOOT_SOURCE})(()=>(${core}))`, KERNEL_FILE, EVAL.global)
   handOver(bridge)
   for (const [module, source] of [
     ['vela:bridge', BRIDGE_SOURCE],
@@ -157,8 +161,10 @@ function propertyOf(
 }
 
 /** `native.emit` may be called by the kernel alone, so it gets its bytes as they are. */
-const BOOT_SOURCE = `kernel=>{
+const BOOT_SOURCE = `evaluate=>{
 const natives=globalThis.${HANDOVER};delete globalThis.${HANDOVER}
+globalThis.${ENGINE_BYTES}={toText:natives.toText,toBuffer:natives.toBuffer}
+const kernel=evaluate();delete globalThis.${ENGINE_BYTES}
 const k=kernel.boot(globalThis),sdk=k.sdk.exports,{bridge}=k,{describeThrown}=kernel
 k.bind(natives)
 const isObject=v=>typeof v==='object'&&v!==null||typeof v==='function'||typeof v==='symbol'

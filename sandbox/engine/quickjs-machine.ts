@@ -14,7 +14,7 @@ export interface MachinePointers {
 }
 
 export interface MachineHooks {
-  readonly native: (number: number, args: (Primitive | Buffer)[]) => Primitive
+  readonly native: (number: number, args: (Primitive | Buffer)[]) => Primitive | Buffer
   /** The name of the module that `base` imports as `name`, or undefined if there is none. */
   readonly resolveModule: (base: string, name: string) => string | undefined
 }

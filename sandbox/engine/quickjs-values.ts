@@ -11,8 +11,8 @@ import type { Instance } from './quickjs-instance.ts'
 export type Primitive = string | number | boolean | undefined
 
 export interface Values {
-  /** Puts the value in a box of its own; 0 when the memory is full. */
-  box(value: Primitive): number
+  /** Puts the value in a box of its own, bytes as an ArrayBuffer; 0 when the memory is full. */
+  box(value: Primitive | Buffer): number
   /** Numbers, booleans and undefined need no box of their own. */
   store(value: Exclude<Primitive, string>, at: number): void
   /** A text, number or boolean, or a copy of a Uint8Array's bytes; undefined for all else. */
@@ -70,6 +70,14 @@ export function createValues(instance: Instance, context: number): Values {
     return box
   }
 
+  /** The buffer owns what was allocated for it, and frees it. */
+  const newBuffer = (content: Buffer): number => {
+    const at = exports.malloc(Math.max(1, content.length))
+    if (at === 0) return 0
+    bytes.set(content, at)
+    return exports.newArrayBuffer(context, at, content.length)
+  }
+
   const readText = (at: number): string => {
     const header = words[(at + STRING.length) >>> 2] ?? 0
     const start = at + STRING.characters
@@ -96,6 +104,7 @@ export function createValues(instance: Instance, context: number): Values {
     store,
     box(value) {
       if (typeof value === 'string') return newText(value)
+      if (Buffer.isBuffer(value)) return newBuffer(value)
       const box = exports.malloc(8)
       if (box !== 0) store(value, box)
       return box

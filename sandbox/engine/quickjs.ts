@@ -15,6 +15,8 @@ import {
   ENTRY_SOURCE,
   SDK_MODULES,
   SERVICE_MODULE,
+  TO_BUFFER,
+  TO_TEXT,
   cloneMachine,
   makeImage,
   openImage,
@@ -100,8 +102,17 @@ function boot({ factory, image, parts }: Loaded, memoryMb: number): Booted {
   const byNumber = [undefined, ...NATIVE_NAMES.map((name) => natives[name])]
   const machine = cloneMachine(factory, image, memoryMb, {
     native(number, args) {
-      if (number === BEGAN) occupant.linking = false
-      return byNumber[number]?.(...args)
+      switch (number) {
+        case BEGAN:
+          occupant.linking = false
+          return undefined
+        case TO_TEXT:
+          return Buffer.isBuffer(args[0]) ? args[0].toString('latin1') : ''
+        case TO_BUFFER:
+          return Buffer.from(String(args[0]), 'latin1')
+        default:
+          return byNumber[number]?.(...args)
+      }
     },
     resolveModule(base, name) {
       if (!occupant.linking) return undefined

@@ -3,13 +3,8 @@
  * by that; it must not break its cell, which serves its siblings, nor leave a request without an answer.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describeEngines } from '../engines.ts'
 import { startTarget, type Target } from './harness.ts'
-
-let target: Target
-beforeAll(async () => {
-  target = await startTarget()
-})
-afterAll(() => target.close())
 
 const NAMES =
   'then toJSON value get set done next read status headers body stream text bytes message name stack code cause length url method 0 1 2 3'
@@ -78,39 +73,47 @@ const serviceOf = (patch: string, when: 'before' | 'during'): string => `${CAPTU
   ${when === 'before' ? 'patch();' : ''}
   export default { fetch(request, env, ctx) { const name = request.headers.get('x-action'); ${when === 'during' ? 'patch();' : ''} return handlers[name] ? handlers[name](request, ctx) : new Res('no such action') }, method(a) { return [a] } }`
 
-for (const when of ['before', 'during'] as const) {
-  describe(`patched ${when} the requests`, () => {
-    for (const [index, [name, patch]] of Object.entries(PATCHES).entries()) {
-      test(name, async () => {
-        const tenant = `${when}${index}`
-        await target.handler(`${tenant}/sibling`, `return new Response('sibling')`)
-        expect((await target.get(`/${tenant}/sibling/`)).text).toBe('sibling')
-        const siblingLog = target.logOf(`${tenant}/sibling`)
-        const limits = { wallMs: 700, cpuMs: 400 }
-        // Whoever patches so much at the top level may fail to load; that is an answer too.
-        const refused = await target.refusal(`${tenant}/svc`, serviceOf(patch, when), { limits })
-        expect(refused).toMatch(/^(deployed|VELA_DEPLOY_(START_THREW|MISSING_EXPORT|START_TIMEOUT))$/)
-        if (refused === 'deployed') {
-          const init = { method: 'POST', body: '{"a":1}' }
-          const statuses = await Promise.all(
-            Object.keys(ACTIONS).map((action) =>
-              target.get(`/${tenant}/svc/`, { ...init, headers: { 'x-action': action, 'x-a': 'b' } }).then(
-                ({ status, code }) => (status === 502 ? code : status),
-                () => 'broken off',
-              ),
-            ),
-          )
-          for (const status of statuses) expect([200, 500, 503, 504, 'broken off']).toContain(status)
-          // What throws is answered at once, unless the guest has cut the kernel off from tables of its own: then the
-          // wall limit answers.
-          const at = (action: string): unknown => statuses[Object.keys(ACTIONS).indexOf(action)]
-          if (!CUT_OFF.has(name)) expect([name, at('throws'), at('nothing')]).toEqual([name, 500, 500])
-          await target.runtime.invoke(`${tenant}/svc`, 'method', [{ a: 1 }]).catch(() => undefined)
-        }
-        expect((await target.get(`/${tenant}/sibling/`)).text).toBe('sibling')
-        expect(siblingLog.filter(({ message }) => message.includes('ended'))).toEqual([])
-        await target.expectUnharmed()
-      })
-    }
+describeEngines('a realm that is patched', (engine) => {
+  let target: Target
+  beforeAll(async () => {
+    target = await startTarget(engine)
   })
-}
+  afterAll(() => target.close())
+
+  for (const when of ['before', 'during'] as const) {
+    describe(`patched ${when} the requests`, () => {
+      for (const [index, [name, patch]] of Object.entries(PATCHES).entries()) {
+        test(name, async () => {
+          const tenant = `${when}${index}`
+          await target.handler(`${tenant}/sibling`, `return new Response('sibling')`)
+          expect((await target.get(`/${tenant}/sibling/`)).text).toBe('sibling')
+          const siblingLog = target.logOf(`${tenant}/sibling`)
+          const limits = { wallMs: 700, cpuMs: 400 }
+          // Whoever patches so much at the top level may fail to load; that is an answer too.
+          const refused = await target.refusal(`${tenant}/svc`, serviceOf(patch, when), { limits })
+          expect(refused).toMatch(/^(deployed|VELA_DEPLOY_(START_THREW|MISSING_EXPORT|START_TIMEOUT))$/)
+          if (refused === 'deployed') {
+            const init = { method: 'POST', body: '{"a":1}' }
+            const statuses = await Promise.all(
+              Object.keys(ACTIONS).map((action) =>
+                target.get(`/${tenant}/svc/`, { ...init, headers: { 'x-action': action, 'x-a': 'b' } }).then(
+                  ({ status, code }) => (status === 502 ? code : status),
+                  () => 'broken off',
+                ),
+              ),
+            )
+            for (const status of statuses) expect([200, 500, 503, 504, 'broken off']).toContain(status)
+            // What throws is answered at once, unless the guest has cut the kernel off from tables of its own: then the
+            // wall limit answers.
+            const at = (action: string): unknown => statuses[Object.keys(ACTIONS).indexOf(action)]
+            if (!CUT_OFF.has(name)) expect([name, at('throws'), at('nothing')]).toEqual([name, 500, 500])
+            await target.runtime.invoke(`${tenant}/svc`, 'method', [{ a: 1 }]).catch(() => undefined)
+          }
+          expect((await target.get(`/${tenant}/sibling/`)).text).toBe('sibling')
+          expect(siblingLog.filter(({ message }) => message.includes('ended'))).toEqual([])
+          await target.expectUnharmed()
+        })
+      }
+    })
+  }
+})

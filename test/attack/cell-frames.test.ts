@@ -120,6 +120,11 @@ function targetOf(tenant: string): GatewayTarget {
 
 const get = (tenant: string, path: string): Promise<string> =>
   rawExchange(port, `GET ${path} HTTP/1.1\r\nhost: ${tenant}\r\nconnection: close\r\n\r\n`)
+const handshake = (tenant: string): string =>
+  `GET /${tenant} HTTP/1.1\r\nhost: ${tenant}\r\nconnection: upgrade\r\nupgrade: websocket\r\n` +
+  'sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
+/** All that a client gets that says no more than its handshake. */
+const upgraded = (tenant: string): Promise<string> => rawExchange(port, handshake(tenant))
 const endsOf = (tenant: string): string[] =>
   events
     .filter(({ kind, owner }) => kind === 'ended' && owner === `tenant:${tenant}`)
@@ -202,6 +207,36 @@ describe('a cell that breaks the protocol is killed, and its requests are answer
       return !refused || endsOf(name).length === 0 || endsOf(name).some((reason) => reason !== 'protocol')
     })
     expect(kept).toEqual([])
+  })
+
+  test('forged messages of WebSockets: twice, in pieces that belong to none, out of bounds, without an end', async () => {
+    const names = [
+      'socket-first',
+      'socket-twice',
+      'socket-bytes',
+      'socket-data',
+      'socket-within',
+      'socket-more-bytes',
+      'socket-size',
+      'socket-code',
+    ]
+    const answers = await Promise.all(names.map((name) => upgraded(name)))
+    expect(names.map((name) => [name, new Set(endsOf(name))])).toEqual(
+      names.map((name) => [name, new Set(['protocol'])]),
+    )
+    expect(answers[0]).toMatch(/^HTTP\/1\.1 502 /)
+    for (const answer of answers.slice(1)) expect(answer).toMatch(/^HTTP\/1\.1 101 [^]*VELA_CELL_LOST/)
+    expect(await upgraded('socket-credit')).toMatch(/^HTTP\/1\.1 101 [^]*ok/)
+    expect(endsOf('socket-credit')).toEqual([])
+  })
+
+  test('a WebSocket that runs ahead of its credit to a client that does not read', async () => {
+    const client = rawClient(port)
+    client.socket.pause()
+    client.send(handshake('socket-ahead'))
+    await until('the cell is killed', () => endsOf('socket-ahead').includes('protocol'))
+    client.socket.destroy()
+    expect(await get('socket-ahead', '/good')).toMatch(/^HTTP\/1\.1 200 /)
   })
 
   test('settling twice: the first answer stands, the cell does not', async () => {

@@ -11,6 +11,7 @@ import type { LogEntry } from '../../host/core/control.ts'
 import { Runtime } from '../../host/core/runtime.ts'
 import type { JsonValue } from '../../host/registry/types.ts'
 import type { Limits } from '../../sandbox/protocol/limits.ts'
+import type { EngineName } from '../engines.ts'
 
 export interface Answer {
   readonly status: number
@@ -24,6 +25,7 @@ export interface GuestOptions {
   readonly limits?: Partial<Limits>
   readonly vars?: Record<string, JsonValue>
   readonly routes?: readonly string[]
+  readonly capabilities?: Record<string, JsonValue>
 }
 
 export interface Target {
@@ -43,7 +45,8 @@ export interface Target {
   close(): Promise<void>
 }
 
-export async function startTarget(config: ConfigInput = {}): Promise<Target> {
+/** Guests are deployed on `engine`. */
+export async function startTarget(engine: EngineName = 'v8', config: ConfigInput = {}): Promise<Target> {
   const runtime = await Runtime.create({
     data: null,
     gateway: { port: 0, ...config.gateway },
@@ -51,6 +54,7 @@ export async function startTarget(config: ConfigInput = {}): Promise<Target> {
     log: { level: 'silent' },
     ...(config.cells === undefined ? {} : { cells: config.cells }),
     ...(config.limits === undefined ? {} : { limits: config.limits }),
+    ...(config.policy === undefined ? {} : { policy: config.policy }),
     drainMs: 500,
   })
   const { gateway } = await runtime.start()
@@ -58,8 +62,8 @@ export async function startTarget(config: ConfigInput = {}): Promise<Target> {
   const deploy: Target['deploy'] = async (at, source, options = {}) => {
     const [tenant = '', name = ''] = at.split('/')
     if ((await runtime.registry.getTenant(tenant)) === undefined) await runtime.registry.createTenant(tenant)
-    const { limits = {}, vars = {}, routes = [] } = options
-    const manifest = { name, engine: 'v8' as const, routes, limits, vars, capabilities: {} }
+    const { limits = {}, vars = {}, routes = [], capabilities = {} } = options
+    const manifest = { name, engine, routes, limits, vars, capabilities }
     await runtime.deploy({ tenant, manifest, bundle: { source, sourceMap: null } })
   }
   const get: Target['get'] = async (path, init) => {

@@ -7,7 +7,7 @@ import { rawExchange, startTarget, type Target } from './harness.ts'
 
 let target: Target
 beforeAll(async () => {
-  target = await startTarget({
+  target = await startTarget('v8', {
     gateway: { keepAliveTimeoutMs: 300, requestTimeoutMs: 2_000, headersTimeoutMs: 1_500 },
   })
   const body = `return Response.json([request.method, request.url, Object.fromEntries(request.headers), await request.text()])`

@@ -4,13 +4,8 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readProcessStats } from '../../host/cells/process-stats.ts'
+import { describeEngines } from '../engines.ts'
 import { cellPids, startTarget, type Target } from './harness.ts'
-
-let target: Target
-beforeAll(async () => {
-  target = await startTarget({ cells: { residentMb: 320 } })
-})
-afterAll(() => target.close())
 
 const BOMBS: Readonly<Record<string, string>> = {
   'an array of arrays': `const all = []; for (;;) all.push(new Array(1000).fill(1))`,
@@ -29,55 +24,63 @@ const BOMBS: Readonly<Record<string, string>> = {
   'bodies of requests that are cloned': `const all = []; const body = 'x'.repeat(1e6); for (;;) { const r = new Response(body + all.length); all.push(await r.clone().bytes()) }`,
 }
 
-for (const [index, [name, body]] of Object.entries(BOMBS).entries()) {
-  test(`a guest that fills its memory with ${name} is stopped`, async () => {
-    const at = `mem${index}/bomb`
-    await target.handler(at, body, { limits: { memoryMb: 32, cpuMs: 20_000, wallMs: 45_000 } })
-    const { status, code } = await target.get(`/${at}/`)
-    if (code === 'VELA_GUEST_THREW') expect(status).toBe(500)
-    else {
-      expect(code).toBe('VELA_TURN_EXCEEDED_MEMORY')
-      expect(status).toBe(503)
+describeEngines('memory without end', (engine) => {
+  let target: Target
+  beforeAll(async () => {
+    target = await startTarget(engine, { cells: { residentMb: 320 } })
+  })
+  afterAll(() => target.close())
+
+  for (const [index, [name, body]] of Object.entries(BOMBS).entries()) {
+    test(`a guest that fills its memory with ${name} is stopped`, async () => {
+      const at = `mem${index}/bomb`
+      await target.handler(at, body, { limits: { memoryMb: 32, cpuMs: 20_000, wallMs: 45_000 } })
+      const { status, code } = await target.get(`/${at}/`)
+      if (code === 'VELA_GUEST_THREW') expect(status).toBe(500)
+      else {
+        expect(code).toBe('VELA_TURN_EXCEEDED_MEMORY')
+        expect(status).toBe(503)
+      }
+      await target.expectUnharmed()
+    })
+  }
+
+  test('what the engine does not count is bounded by the resident memory of the cell', async () => {
+    await target.handler('resident/svc', BOMBS['objects of Intl'] ?? '', {
+      limits: { memoryMb: 64, cpuMs: 20_000 },
+    })
+    let peakBytes = 0
+    const look = setInterval(() => {
+      for (const pid of cellPids()) peakBytes = Math.max(peakBytes, readProcessStats(pid)?.residentBytes ?? 0)
+    }, 20)
+    const { code } = await target.get('/resident/svc/')
+    clearInterval(look)
+    expect(code).toMatch(/^VELA_(TURN_EXCEEDED_MEMORY|GUEST_THREW)$/)
+    // 320 MiB is the limit; what is over it was taken between two looks of the stopwatch.
+    expect(peakBytes / 1024 / 1024).toBeLessThan(640)
+    expect(peakBytes / 1024 / 1024).toBeGreaterThan(100)
+  })
+
+  test('an isolate that ran out of memory is replaced: the next request is served', async () => {
+    const body = `if (request.url.endsWith('/bomb')) { const all = []; for (;;) all.push(new Array(1000).fill(1)) } return new Response('fine')`
+    await target.handler('memagain/svc', body, { limits: { memoryMb: 32, cpuMs: 20_000 } })
+    await target.handler('memagain/sibling', `return new Response('sibling')`)
+    await target.get('/memagain/sibling/')
+    const siblingLog = target.logOf('memagain/sibling')
+    for (let round = 0; round < 2; round++) {
+      expect((await target.get('/memagain/svc/bomb')).code).toBe('VELA_TURN_EXCEEDED_MEMORY')
+      expect((await target.get('/memagain/svc/')).text).toBe('fine')
     }
+    // The isolate went, not the process: nobody else's isolate ended.
+    expect((await target.get('/memagain/sibling/')).text).toBe('sibling')
+    expect(siblingLog.filter(({ message }) => message.includes('ended'))).toEqual([])
+  })
+
+  test('a deploy that runs out of memory at its start is refused with its own code', async () => {
+    const source = `const all = []; for (;;) all.push(new Array(1000).fill(1)); export default { fetch() {} }`
+    expect(await target.refusal('memstart/svc', source, { limits: { memoryMb: 32, startupMs: 9_000 } })).toBe(
+      'VELA_DEPLOY_START_MEMORY',
+    )
     await target.expectUnharmed()
   })
-}
-
-test('what the engine does not count is bounded by the resident memory of the cell', async () => {
-  await target.handler('resident/svc', BOMBS['objects of Intl'] ?? '', {
-    limits: { memoryMb: 64, cpuMs: 20_000 },
-  })
-  let peakBytes = 0
-  const look = setInterval(() => {
-    for (const pid of cellPids()) peakBytes = Math.max(peakBytes, readProcessStats(pid)?.residentBytes ?? 0)
-  }, 20)
-  const { code } = await target.get('/resident/svc/')
-  clearInterval(look)
-  expect(code).toMatch(/^VELA_(TURN_EXCEEDED_MEMORY|GUEST_THREW)$/)
-  // 320 MiB is the limit; what is over it was taken between two looks of the stopwatch.
-  expect(peakBytes / 1024 / 1024).toBeLessThan(640)
-  expect(peakBytes / 1024 / 1024).toBeGreaterThan(100)
-})
-
-test('an isolate that ran out of memory is replaced: the next request is served', async () => {
-  const body = `if (request.url.endsWith('/bomb')) { const all = []; for (;;) all.push(new Array(1000).fill(1)) } return new Response('fine')`
-  await target.handler('memagain/svc', body, { limits: { memoryMb: 32, cpuMs: 20_000 } })
-  await target.handler('memagain/sibling', `return new Response('sibling')`)
-  await target.get('/memagain/sibling/')
-  const siblingLog = target.logOf('memagain/sibling')
-  for (let round = 0; round < 2; round++) {
-    expect((await target.get('/memagain/svc/bomb')).code).toBe('VELA_TURN_EXCEEDED_MEMORY')
-    expect((await target.get('/memagain/svc/')).text).toBe('fine')
-  }
-  // The isolate went, not the process: nobody else's isolate ended.
-  expect((await target.get('/memagain/sibling/')).text).toBe('sibling')
-  expect(siblingLog.filter(({ message }) => message.includes('ended'))).toEqual([])
-})
-
-test('a deploy that runs out of memory at its start is refused with its own code', async () => {
-  const source = `const all = []; for (;;) all.push(new Array(1000).fill(1)); export default { fetch() {} }`
-  expect(await target.refusal('memstart/svc', source, { limits: { memoryMb: 32, startupMs: 9_000 } })).toBe(
-    'VELA_DEPLOY_START_MEMORY',
-  )
-  await target.expectUnharmed()
 })

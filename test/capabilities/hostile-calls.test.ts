@@ -103,7 +103,7 @@ describe('a guest that is not honest', () => {
       'traps',
       `
       const seen = []
-      for (const trap of ['has', 'ownKeys', 'getPrototypeOf', 'set', 'defineProperty'])
+      for (const trap of ['has', 'ownKeys', 'getPrototypeOf', 'deleteProperty', 'defineProperty'])
         Object.defineProperty(Object.prototype, trap, { value: () => seen.push(trap), configurable: true, writable: true })
       'x' in env.callee; Reflect.getPrototypeOf(env.callee); Reflect.ownKeys(env.callee)
       return seen`,

@@ -88,7 +88,7 @@ describeEngines('starting', (engine) => {
       ],
       ['nothing', 'throw null; export default {}', 'VELA_DEPLOY_START_THREW', /no Error/],
       ['empty', 'export const a = 1', 'VELA_DEPLOY_MISSING_EXPORT', /./],
-      ['loops', 'for (;;);', 'VELA_DEPLOY_START_TIMEOUT', /startupMs/],
+      ['loops', 'for (;;); export default {}', 'VELA_DEPLOY_START_TIMEOUT', /startupMs/],
     ]
     for (const [name, source, code, message] of cases) {
       const error = await refusal(deploy(name, source, { startupMs: 150 }))

@@ -32,8 +32,12 @@ test('every message reaches its handler, with its body', () => {
       [FROM_GUEST.settled, 1],
       [FROM_GUEST.credit, 6, 99],
       [FROM_GUEST.timer, 1_700_000_000_000],
+      [FROM_GUEST.response, 7, 101, [], BODY.none, 0, 0],
+      [FROM_GUEST.message, 7, BODY.text, 1],
+      [FROM_GUEST.message, 7, BODY.stream, 9],
+      [FROM_GUEST.close, 7, 1000, 1],
     ],
-    `hiütrue${error}\u0000ÿ`,
+    `hiütrue${error}\u0000ÿab`,
   )
   expect(read(text)).toEqual([
     ['response', 1, 201, ['a', 'b'], BODY.text, 'hiü', true],
@@ -45,6 +49,10 @@ test('every message reaches its handler, with its body', () => {
     ['settled', 1],
     ['credit', 6, 99],
     ['timer', 1_700_000_000_000],
+    ['response', 7, 101, [], BODY.none, '', false],
+    ['message', 7, BODY.text, 'a', 1],
+    ['message', 7, BODY.stream, '', 9],
+    ['close', 7, 1000, 'b'],
   ])
 })
 
@@ -62,7 +70,13 @@ describe('a violation', () => {
     ['a body that is not there', said([[FROM_GUEST.data, 1, BODY.text, 5]], '1234')],
     ['a size that overflows', said([[FROM_GUEST.data, 1, BODY.text, Number.MAX_SAFE_INTEGER]], 'x')],
     ['an unknown body', said([[FROM_GUEST.data, 1, 9, 0]])],
-    ['a status that is none', said([[FROM_GUEST.response, 1, 101, [], 0, 0, 0]])],
+    ['a status that is none', said([[FROM_GUEST.response, 1, 102, [], 0, 0, 0]])],
+    ['an upgrade with a body', said([[FROM_GUEST.response, 1, 101, [], BODY.text, 1, 0]], 'x')],
+    ['a message of an unknown kind', said([[FROM_GUEST.message, 1, 9, 1]], 'x')],
+    ['a message that is not there', said([[FROM_GUEST.message, 1, BODY.bytes, 9]], 'x')],
+    ['a close with a reserved code', said([[FROM_GUEST.close, 1, 1006, 0]])],
+    ['a close with a code beyond all', said([[FROM_GUEST.close, 1, 5000, 0]])],
+    ['a close with a long reason', said([[FROM_GUEST.close, 1, 1000, 62]], 'ü'.repeat(62))],
     ['a status over 599', said([[FROM_GUEST.response, 1, 600, [], 0, 0, 0]])],
     ['a header without value', said([[FROM_GUEST.response, 1, 200, ['a'], 0, 0, 0]])],
     ['a header name with a space', said([[FROM_GUEST.response, 1, 200, ['a b', ''], 0, 0, 0]])],
@@ -87,7 +101,7 @@ test('any messages at all are understood or are a violation', () => {
   )
   const part = fc.oneof(number, fc.jsonValue(), fc.array(fc.string({ maxLength: 3 }), { maxLength: 4 }))
   const message = fc
-    .tuple(fc.integer({ min: -1, max: 9 }), fc.array(part, { maxLength: 7 }))
+    .tuple(fc.integer({ min: -1, max: 12 }), fc.array(part, { maxLength: 7 }))
     .map(([kind, rest]) => [kind].concat(rest as never))
   fc.assert(
     fc.property(

@@ -24,8 +24,10 @@ test('every source file says in its first lines why it exists', () => {
 })
 
 test('nothing of the host, the sandbox and the guest SDK is a default export', () => {
-  // The template of `vela init` is text of a service, which does export one.
-  const files = sourceFiles('guest-sdk', 'sandbox', 'host').filter((path) => path !== 'host/cli/template.ts')
+  // The templates of `vela init` are texts of services, which do export one.
+  const files = sourceFiles('guest-sdk', 'sandbox', 'host').filter(
+    (path) => !path.startsWith('host/cli/templates/'),
+  )
   const wrong = files.filter((path) =>
     /^export default\b|^export \{[^}]*\bas default\b/m.test(withoutComments(read(path))),
   )

@@ -180,11 +180,3 @@ test('copying a request takes its body and follows its signal', async () => {
     }),
   ).rejects.toThrow(/TypeError/)
 })
-
-test('fetch is there and names the grant that is missing', async () => {
-  expect(
-    await guest.run(() =>
-      fetch('http://a.b/').catch((error: Error & { code: string }) => [error.code, error.message]),
-    ),
-  ).toEqual(['VELA_CAPABILITY_DENIED', expect.stringContaining('`fetch`')])
-})

@@ -138,7 +138,7 @@ export function create(deps: WebSocketDeps): WebSocketPart {
       if (side.use !== 'accepted') throw new TypeError('send: call accept() first')
       if (side.readyState !== OPEN) throw new TypeError('send: the WebSocket is closed')
       const value = deps.toData(data)
-      if (side.line !== undefined) side.line.send(value)
+      if (side.line !== undefined) sendTo(side, side.line, value)
       else if (side.peer !== undefined) deliver(side.peer, { data: value })
     }
 
@@ -204,6 +204,11 @@ export function create(deps: WebSocketDeps): WebSocketPart {
     else side.waiting.push(item)
   }
 
+  function sendTo(side: Side, line: SocketLine, data: string | Uint8Array): void {
+    // A line over which too much waits is closed.
+    if (!line.send(data) && side.readyState === OPEN) side.readyState = CLOSING
+  }
+
   function run(side: Side, item: Message | Close): void {
     const work = (): void => ('data' in item ? runMessage(side, item) : runClose(side, item))
     try {
@@ -245,7 +250,7 @@ export function create(deps: WebSocketDeps): WebSocketPart {
         const { waiting } = side
         side.waiting = []
         for (const item of waiting) {
-          if ('data' in item) line.send(item.data)
+          if ('data' in item) sendTo(kept, line, item.data)
           else line.close(item.code === NO_CODE ? 0 : item.code, item.reason)
         }
       },

@@ -28,11 +28,13 @@ export function typesCommand(): Command {
   return command('types', 'write the type of env from the manifest')
     .argument('[path]', 'folder or file', '.')
     .option('--out <file>', `file to write, - for stdout (${FILE} beside the manifest)`)
-    .option('--secret <name...>', 'secrets that env has besides')
+    .option('--secret <name>', 'a secret that env has besides; may be repeated', collect)
     .option('--strict-vars', 'vars as literals')
     .option('--check', 'write nothing; exit 1 if the file is not as it would be')
     .action(types)
 }
+
+const collect = (name: string, before: readonly string[] = []): readonly string[] => [...before, name]
 
 async function types(path: string, flags: TypesFlags): Promise<void> {
   const { secret = [], strictVars = false } = flags

@@ -23,7 +23,7 @@ app.use('/bearer/*', bearerAuth({ token: 'honoiscool' }))
 app.get('/', (c) => c.text('Hono!'))
 app.get('/posts/:id{[0-9]+}/comments/:comment', (c) => c.json({ ...c.req.param(), page: c.req.queries('page') }))
 app.get('/files/*', (c) => c.text(c.req.path))
-app.get('/api/:version?/status', (c) => c.text(c.req.param('version') ?? 'none'))
+app.get('/api/animal/:type?', (c) => c.text(c.req.param('type') ?? 'Animal!'))
 app.put('/posts', async (c) => c.json(await c.req.json(), 201))
 app.post(
   '/form',

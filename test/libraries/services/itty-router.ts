@@ -11,7 +11,7 @@ const withUser = (request: IRequest): void => {
 const requireUser = (request: IRequest): Response | undefined =>
   request['user'] === null ? error(401, 'Who are you?') : undefined
 
-const router = AutoRouter({ before: [preflight, withParams], finally: [corsify] })
+const router = AutoRouter({ before: [preflight, withParams] })
 
 router
   .get('/hello/:name', ({ name }: IRequest) => `Hello, ${name}!`)
@@ -22,6 +22,7 @@ router
   .get('/search', ({ query }: IRequest) => query)
   .post('/todos', withContent, ({ content }: IRequest) => json(content, { status: 201 }))
   .get('/me', withUser, requireUser, ({ user }: IRequest) => ({ user }))
+  .get('/cors', (request: IRequest) => corsify(json({ cors: true }), request))
   .get('/teapot', () => {
     throw new StatusError(418, { error: 'short and stout' })
   })
