@@ -11,7 +11,7 @@ import { createBatchRunner } from './batch.ts'
 import { createBatchReader } from './batch-reader.ts'
 import { createQuickjsEngine, type QuickjsFiles } from './engine/quickjs.ts'
 import { createV8Engine } from './engine/v8.ts'
-import { WASM_FILE } from './engine/quickjs-abi.ts'
+import { QUICKJS_IMAGE_FILE, WASM_FILE } from './protocol/engine-files.ts'
 import { codeCacheOf, type Ivm, type KernelImage } from './engine/v8-isolate.ts'
 import { FROM_CELL, PROTOCOL_VERSION } from './protocol/frame.ts'
 import { createFrameWriter } from './protocol/frame-writer.ts'
@@ -57,7 +57,7 @@ function readImage(ivm: Ivm, imageDir: string): KernelImage | undefined {
 
 /** Read when a guest first asks for it: by then the host has made the image. */
 function readQuickjs(imageDir: string): QuickjsFiles {
-  const image = readFileSync(join(imageDir, 'quickjs.image'))
+  const image = readFileSync(join(imageDir, QUICKJS_IMAGE_FILE))
   return {
     wasm: readFileSync(join(imageDir, WASM_FILE)),
     image: image.length === 0 ? undefined : image,

@@ -10,7 +10,8 @@ import { type Client, createClient } from './client.ts'
 export interface Operations {
   /** Of a guest that answers `{"right": n}` to `count`, `lanes` and the parameters here. */
   readonly url: string
-  readonly parameters: Readonly<Record<string, string | number>>
+  /** Called for each request. */
+  parameters(): Readonly<Record<string, string | number>>
   readonly lanes: number
 }
 
@@ -52,9 +53,10 @@ export async function runOperations(operations: Operations, seconds: number): Pr
 }
 
 /** Resolves to the milliseconds it took. */
-async function ask(client: Client, { url, parameters, lanes }: Operations): Promise<number> {
+async function ask(client: Client, operations: Operations): Promise<number> {
+  const { url, lanes } = operations
   const target = new URL(url)
-  for (const [name, value] of Object.entries({ ...parameters, count: COUNT, lanes }))
+  for (const [name, value] of Object.entries({ ...operations.parameters(), count: COUNT, lanes }))
     target.searchParams.set(name, String(value))
   const startedMs = performance.now()
   const { status, code, body } = await client.get(target.href, TIMEOUT_MS)

@@ -30,8 +30,11 @@ export const fetchScenario: Scenario = {
 }
 
 function operations(running: Running, { url, body }: Origin): Operations {
-  const parameters = { target: url, expected: body }
-  return { url: `${running.url('bench', 'fetch')}/x`, parameters, lanes: LANES }
+  return {
+    url: `${running.url('bench', 'fetch')}/x`,
+    parameters: () => ({ target: url, expected: body }),
+    lanes: LANES,
+  }
 }
 
 /** Rounds have an origin each: what one contender keeps open must not wait on another's. */

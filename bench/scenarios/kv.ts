@@ -19,28 +19,32 @@ function kvScenario(name: string, title: string, operation: 'get' | 'put'): Scen
     freshEachRound: false,
     guests: () => [{ ...guest('kv'), capabilities: { kv: {} } }],
     async prepare(running) {
-      await runOnce(operations(running, 'put', 0))
-      await runOnce(operations(running, 'get', 0))
+      await runOnce(operations(running, 'put', () => 0))
+      await runOnce(operations(running, 'get', () => 0))
     },
-    round: (running, options) => round(running, options, operation),
+    round: operation === 'get' ? getRound : putRound,
   }
 }
 
-async function round(
-  running: Running,
-  { seconds }: RoundOptions,
-  operation: 'get' | 'put',
-): Promise<Metrics> {
-  if (operation === 'get') return await runOperations(operations(running, 'get', 0), seconds)
-  // A generation of its own, so that what is read afterwards cannot be what an earlier round left.
-  const generation = Date.now()
-  const metrics = await runOperations(operations(running, 'put', generation), seconds)
-  await runOnce(operations(running, 'get', generation))
+function getRound(running: Running, { seconds }: RoundOptions): Promise<Metrics> {
+  return runOperations(
+    operations(running, 'get', () => 0),
+    seconds,
+  )
+}
+
+/** Every request puts values that were not there before: SQLite does not write what it has already. */
+async function putRound(running: Running, { seconds }: RoundOptions): Promise<Metrics> {
+  let generation = Date.now()
+  const puts = operations(running, 'put', () => ++generation)
+  const metrics = await runOperations(puts, seconds)
+  await runOnce(operations(running, 'get', () => generation))
   return metrics
 }
 
-function operations(running: Running, operation: 'get' | 'put', generation: number): Operations {
-  return { url: `${running.url('bench', 'kv')}/${operation}`, parameters: { generation }, lanes: LANES }
+function operations(running: Running, operation: 'get' | 'put', generation: () => number): Operations {
+  const url = `${running.url('bench', 'kv')}/${operation}`
+  return { url, parameters: () => ({ generation: generation() }), lanes: LANES }
 }
 
 export const kv: readonly Scenario[] = [

@@ -6,6 +6,7 @@ import {
   StringOf,
   getOwnPropertyDescriptor,
   getPrototypeOf,
+  indexOf,
   isArray,
   ReflectOwnKeys,
   slice,
@@ -15,6 +16,7 @@ import {
 const MAX_DEPTH = 3
 const MAX_ITEMS = 100
 const MAX_LENGTH = 16_384
+const DIRECTIVES = 'sdifjoOc'
 
 /** console.log's rendering: text as it is, `%s %d %i %f %j %o %O` in a first text are filled in. */
 export function format(values: readonly unknown[]): string {
@@ -23,17 +25,17 @@ export function format(values: readonly unknown[]): string {
   const first = values[0]
   if (typeof first === 'string') {
     at = 1
-    for (let index = 0; index < first.length; index++) {
-      const letter = first[index + 1]
-      if (first[index] !== '%' || letter === undefined) {
-        line += first[index]
-        continue
-      }
-      index++
+    let from = 0
+    for (let mark = indexOf(first, '%'); mark >= 0; mark = indexOf(first, '%', from)) {
+      const letter = first[mark + 1]
+      if (letter === undefined || line.length > MAX_LENGTH) break
+      line += slice(first, from, mark)
+      from = mark + 2
       if (letter === '%') line += '%'
-      else if (at >= values.length || !/[sdifjoOc]/.test(letter)) line += '%' + letter
+      else if (at >= values.length || indexOf(DIRECTIVES, letter) < 0) line += '%' + letter
       else line += fill(letter, values[at++])
     }
+    line += slice(first, from)
   }
   for (; at < values.length; at++) {
     const value = values[at]

@@ -24,9 +24,7 @@ export async function seedKv(
   for (const binding of Object.keys(seed)) {
     if (bindings.has(binding)) continue
     const known = bindings.size === 0 ? 'none' : [...bindings.keys()].join(', ')
-    throw new TypeError(
-      `kvSeed: the service asks for no kv binding called ${binding}; it asks for ${known}`,
-    )
+    throw new TypeError(`kvSeed: the service asks for no kv binding called ${binding}; it asks for ${known}`)
   }
   await host.deploy({
     tenant,

@@ -6,7 +6,7 @@ import type { JsonValue } from '../types/web.ts'
 
 /** The author's own `Response`, or what there is of it. */
 type ResponseOf<Scope> = Scope extends { Response: { prototype: infer Instance } } ? Instance : object
-type InitOf<Scope> = Scope extends { fetch: (input: infer _Input, init?: infer Init) => unknown } ? Init : object
+type InitOf<Scope> = Scope extends { fetch: (input: never, init?: infer Init) => unknown } ? Init : object
 
 export interface StartServiceOptions {
   /** Over the manifest's `vars`, key by key. */

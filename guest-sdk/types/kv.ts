@@ -2,7 +2,7 @@
  * Types of the `kv` capability: the names of Cloudflare's Workers KV and, beyond it, versions and attenuation.
  * docs/kv.md says what it promises and where its limits are.
  */
-import type { Bytes, GuestBlob, GuestReadableStream, JsonValue } from './web.ts'
+import type { Bytes, GuestBlobOrStream, GuestReadableStream, JsonValue } from './web.ts'
 
 /** What a value is read as. */
 export interface KvTypes<Value = unknown> {
@@ -131,7 +131,7 @@ export interface KvNamespace extends KvReader {
    */
   put(
     key: string,
-    value: string | Bytes | GuestBlob | GuestReadableStream,
+    value: string | Bytes | GuestBlobOrStream,
     options?: KvPutOptions,
   ): Promise<{ readonly version: number }>
   /** Resolves, when it is durable, to whether there was such a key. Rejects as `put` does. */

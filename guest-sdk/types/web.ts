@@ -14,11 +14,13 @@ export type GuestRequest = InstanceOf<'Request'>
 export type GuestResponse = InstanceOf<'Response'>
 export type GuestReadableStream = InstanceOf<'ReadableStream'>
 export type GuestBlob = InstanceOf<'Blob'>
+/** Either; one name, since without a library they are the same. */
+export type GuestBlobOrStream = InstanceOf<'Blob' | 'ReadableStream'>
 export type GuestWebSocket = InstanceOf<'WebSocket'>
 
 /** The second argument of the author's `fetch`. */
 export type GuestRequestInit = typeof globalThis extends {
-  readonly fetch: (input: infer _Input, init?: infer Init) => unknown
+  readonly fetch: (input: never, init?: infer Init) => unknown
 }
   ? Init
   : object

@@ -20,6 +20,9 @@ export function confineImports(root: string): Plugin {
     setup(build) {
       build.onResolve({ filter: /.*/ }, async (args) => {
         if (args.pluginData === SEEN || args.kind === 'entry-point' || isBuiltin(args.path)) return undefined
+        // What is outside and imports was allowed before: a package of the folders above, and its files are its own. Such
+        // a package has thousands of imports, and each question to esbuild is a message to its process and back.
+        if (args.importer !== '' && !isInside(root, args.importer)) return undefined
         const { importer, resolveDir, kind, namespace } = args
         const options = { importer, resolveDir, kind, namespace, with: args.with, pluginData: SEEN }
         const found = await build.resolve(args.path, options)
@@ -52,8 +55,6 @@ function refusal(
 
 function isAllowed(root: string, above: readonly string[], args: OnResolveArgs, path: string): boolean {
   if (isInside(root, path)) return true
-  // What is outside and imports was allowed before: a package of the folders above, and its files are its own.
-  if (args.importer !== '' && !isInside(root, args.importer)) return true
   if (above.some((folder) => isInside(join(folder, 'node_modules'), path))) return true
   const name = packageName(args.path)
   if (name === undefined) return false

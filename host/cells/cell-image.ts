@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type BuildOptions } from 'esbuild'
-import { ENGINE_BYTES, WASM_FILE } from '../../sandbox/engine/quickjs-abi.ts'
+import { ENGINE_BYTES, QUICKJS_IMAGE_FILE, WASM_FILE } from '../../sandbox/protocol/engine-files.ts'
 import { partExpression } from './part-expression.ts'
 import { copyQuickjs } from './quickjs-wasm.ts'
 
@@ -57,7 +57,7 @@ export async function buildCellImage(): Promise<CellImage> {
     writeFile(join(dir, 'package.json'), '{"type":"module"}', { mode: 0o644 }),
     writeFile(join(dir, 'parts.json'), JSON.stringify(parts), { mode: 0o644 }),
     writeFile(join(dir, 'kernel.snapshot'), '', { mode: 0o644 }),
-    writeFile(join(dir, 'quickjs.image'), '', { mode: 0o644 }),
+    writeFile(join(dir, QUICKJS_IMAGE_FILE), '', { mode: 0o644 }),
     copyQuickjs(join(dir, WASM_FILE)),
     copyFile(findAddon(), join(dir, 'isolated_vm.node')),
   ])
@@ -74,7 +74,7 @@ export async function buildCellImage(): Promise<CellImage> {
     // Whole or not at all: cells that run may be reading it.
     async writeQuickjsImage(image) {
       await writeFile(join(dir, 'quickjs.part'), image, { mode: 0o644 })
-      await rename(join(dir, 'quickjs.part'), join(dir, 'quickjs.image'))
+      await rename(join(dir, 'quickjs.part'), join(dir, QUICKJS_IMAGE_FILE))
     },
     remove: () => rm(dir, { recursive: true, force: true }),
   }

@@ -12,6 +12,7 @@ import { parseFault, parseJson } from './hostile-json.ts'
 import type { CellProcess } from './cell-process.ts'
 import { nowMs } from './clock.ts'
 import { takeMembers } from './batch-members.ts'
+import { COMPILE_KINDS, type CompileKind } from './compile-kind.ts'
 import { createGathering } from './gathering.ts'
 import { endOf } from './process-end.ts'
 import type { Recorder } from './recorder.ts'
@@ -21,9 +22,6 @@ import { createSeedPool } from './seed-pool.ts'
 
 export type { CellProcess } from './cell-process.ts'
 export type { CellEnd, LoadPayload, Resident } from './resident.ts'
-
-/** A service's code cache for V8, V8's kernel snapshot, QuickJS's kernel image. */
-export type CompileKind = 'service' | 'kernel' | 'quickjs'
 
 export interface CellOptions {
   readonly process: CellProcess
@@ -297,8 +295,6 @@ export class Cell {
 }
 
 const EMPTY = new Uint8Array(0)
-/** `a` of a COMPILE frame. */
-const COMPILE_KINDS = { service: 0, kernel: 1, quickjs: 2 } as const
 const WARM_BUDGET_MS = 1000
 const WARM_IDLE_MS = 3
 const COMPILE_BUDGET_MS = 10_000

@@ -48,6 +48,22 @@ const MAX_ARGS_CHARACTERS = 1024 * 1024
 
 export function createGuestCalls(deps: GuestCallsDeps): GuestCalls {
   const calls = new Map<number, GuestCall>()
+  /** By turn, so that the end of one costs what it began and not all there is: a guest decides how much that is. */
+  const byTurn = new Map<number, Set<GuestCall>>()
+
+  const remember = (call: GuestCall): void => {
+    calls.set(call.id, call)
+    const others = byTurn.get(call.turn)
+    if (others === undefined) byTurn.set(call.turn, new Set([call]))
+    else others.add(call)
+  }
+
+  const forget = (call: GuestCall): void => {
+    calls.delete(call.id)
+    const others = byTurn.get(call.turn)
+    others?.delete(call)
+    if (others?.size === 0) byTurn.delete(call.turn)
+  }
 
   const settle = async (call: GuestCall, work: Promise<CapabilityResult>): Promise<void> => {
     try {
@@ -65,7 +81,7 @@ export function createGuestCalls(deps: GuestCallsDeps): GuestCalls {
       if (calls.has(id)) throw new ProtocolViolation(`Call ${id} is made twice`)
       const { requestId, deadlineMs, depth } = deps.scopeOf(turn)
       const fits = argsJson.length <= MAX_ARGS_CHARACTERS
-      const call = new GuestCall({
+      const call: GuestCall = new GuestCall({
         id,
         turn,
         method,
@@ -76,9 +92,9 @@ export function createGuestCalls(deps: GuestCallsDeps): GuestCalls {
         deadlineMs,
         depth,
         say: deps.say,
-        onOver: () => calls.delete(id),
+        onOver: () => forget(call),
       })
-      calls.set(id, call)
+      remember(call)
       if (!fits) {
         const message = `${method}: the arguments have ${argsJson.length} characters; at most ${MAX_ARGS_CHARACTERS} are allowed`
         return call.fail('RangeError', message, 'VELA_CAPABILITY_BAD_CALL')
@@ -97,8 +113,7 @@ export function createGuestCalls(deps: GuestCallsDeps): GuestCalls {
     },
     get: (id) => calls.get(id),
     endTurn(turn) {
-      if (calls.size === 0) return
-      for (const call of calls.values()) if (call.turn === turn) call.abort()
+      for (const call of byTurn.get(turn) ?? []) call.abort()
     },
     expire(nowMs) {
       for (const call of calls.values()) {

@@ -154,7 +154,7 @@ export function createGuestSockets({ limit, wake }: GuestSocketsDeps): GuestSock
       ready.delete(queue)
     },
     shut(code, reason) {
-      for (const turn of [...lasting]) turn.call.shut?.(code, reason)
+      for (const turn of lasting) turn.call.shut?.(code, reason)
     },
     clear() {
       for (const queue of queues.values()) queue.over = true

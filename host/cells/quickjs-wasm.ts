@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { WASM_PACKAGE, WASM_SHA256 } from '../../sandbox/engine/quickjs-abi.ts'
+import { WASM_PACKAGE, WASM_SHA256 } from '../../sandbox/protocol/engine-files.ts'
 
 /** Throws if the installed package holds another build. */
 export async function copyQuickjs(destination: string): Promise<void> {

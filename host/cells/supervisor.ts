@@ -4,7 +4,8 @@
  * it never changes hands.
  */
 import { VelaError } from '../core/errors.ts'
-import { Cell, type CellEnd, type CellProcess, type CompileKind } from './cell.ts'
+import { Cell, type CellEnd, type CellProcess } from './cell.ts'
+import type { CompileKind } from './compile-kind.ts'
 import { createPriorityKeeper } from './priority.ts'
 import type { Recorder } from './recorder.ts'
 import { createWatchdog } from './watchdog.ts'

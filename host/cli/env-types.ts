@@ -80,7 +80,8 @@ function serviceField(name: string, ask: JsonValue): Field {
   const fields = fieldsOf(ask)
   const { host, service, entrypoint } = fields
   const methods = Array.isArray(ask) ? ask : fields['methods']
-  const target = typeof host === 'string' ? `the host's service ${host}` : `the service ${text(service, name)}`
+  const target =
+    typeof host === 'string' ? `the host's service ${host}` : `the service ${text(service, name)}`
   const note = `${target[0]?.toUpperCase()}${target.slice(1)}${typeof entrypoint === 'string' ? `, entry ${entrypoint}` : ''}.`
   if (!Array.isArray(methods))
     return { note, type: typeof host === 'string' ? `${SDK}.MethodStub` : `${SDK}.ServiceStub` }

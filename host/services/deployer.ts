@@ -11,7 +11,7 @@ import { checkSchedules } from '../manifest/schedule.ts'
 import { checkName } from '../registry/names.ts'
 import type { Bundle, Deployment, Manifest, Registry, ServiceRecord } from '../registry/types.ts'
 import { versionOf } from '../registry/version.ts'
-import type { EngineName } from '../../sandbox/engine/contract.ts'
+import type { EngineName } from '../../sandbox/protocol/engine-files.ts'
 import { resolveLimits, type Limits } from '../../sandbox/protocol/limits.ts'
 import type { Catalog } from './catalog.ts'
 import { createMutex } from './mutex.ts'
@@ -44,8 +44,8 @@ export interface Deployer {
   rollback(tenant: string, service: string, version?: string): Promise<ServiceRecord>
   /** Loads the active version again (secrets have changed). */
   reload(tenant: string, service: string): Promise<void>
-  /** Moves the service to the engine, if it is on another; null leaves it to the manifest. */
-  setEngine(tenant: string, service: string, engine: EngineName | null): Promise<void>
+  /** Moves the service to the engine, if it is on another; null leaves it to the manifest. Resolves to what it runs on. */
+  setEngine(tenant: string, service: string, engine: EngineName | null): Promise<EngineName>
   /** Runs the work while nothing else changes this service. */
   exclusively<Result>(tenant: string, service: string, work: () => Promise<Result>): Promise<Result>
   limitsOf(tenant: string, manifest: Manifest): Promise<Limits>
@@ -217,9 +217,14 @@ export function createDeployer(deps: DeployerDeps): Deployer {
   }
 
   /** Started on the other engine first and stored afterwards: what does not run there stays where it is. */
-  const setEngine = async (tenant: string, service: string, engine: EngineName | null): Promise<void> => {
+  const setEngine = async (
+    tenant: string,
+    service: string,
+    engine: EngineName | null,
+  ): Promise<EngineName> => {
     const current = catalog.get(tenant, service)
-    if (current === undefined) return
+    if (current === undefined)
+      throw new VelaError('VELA_SERVICE_NOT_FOUND', `There is no service ${tenant}/${service}`)
     const { deployment, engine: present } = current.active
     const next = engine ?? deployment.manifest.engine
     const fresh = next === present ? undefined : await restart(deployment, next)
@@ -232,6 +237,7 @@ export function createDeployer(deps: DeployerDeps): Deployer {
     }
     if (fresh === undefined) current.engineOverride = record.engineOverride
     else deps.install(fresh, record)
+    return next
   }
 
   const reload = async (tenant: string, service: string): Promise<void> => {

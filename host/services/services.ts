@@ -18,7 +18,7 @@ import type { Log } from '../core/log.ts'
 import type { MetricSources, Metrics } from '../core/metrics.ts'
 import type { Router } from '../http/router.ts'
 import type { Deployment, JsonValue, Registry, ServiceRecord } from '../registry/types.ts'
-import type { EngineName } from '../../sandbox/engine/contract.ts'
+import type { EngineName } from '../../sandbox/protocol/engine-files.ts'
 import type { Limits } from '../../sandbox/protocol/limits.ts'
 import type { Catalog } from './catalog.ts'
 import { createCodeCaches } from './code-caches.ts'
@@ -83,7 +83,6 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
   let slowTicker: NodeJS.Timeout | undefined
 
   const hubs = createLogHubs({ config, catalog, log, metrics })
-  const hubOf = hubs.of
 
   const createVersion = (
     deployment: Deployment,
@@ -97,7 +96,7 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
       limits,
       engine,
       prepareEngine: () => cells.prepareEngine(engine),
-      hub: hubOf(tenant, service),
+      hub: hubs.of(tenant, service),
       codeCaches,
       acquireCell: () => supervisor.acquire(tenant),
       readBundle: () => bundle ?? readBundle(tenant, service, version),
@@ -126,7 +125,7 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
     const current = catalog.get(tenant, service)
     if (current === undefined) {
       const meter = metrics.service(tenant, service)
-      catalog.add(new Service(version, hubOf(tenant, service), meter, record))
+      catalog.add(new Service(version, hubs.of(tenant, service), meter, record))
       return
     }
     current.engineOverride = record.engineOverride
@@ -234,12 +233,10 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
       [...catalog.values()]
         .filter((service) => tenant === undefined || service.tenant === tenant)
         .map((service) => statusOf(service, gatewayUrl)),
-    async setEngine(tenant, service, engine) {
-      find(tenant, service)
-      await deployer.setEngine(tenant, service, engine)
-      const after = find(tenant, service)
-      log.info('engine set', { tenant, service, engine: after.active.engine, override: engine })
-      return { engine: after.active.engine, override: engine }
+    async setEngine(tenant, service, override) {
+      const engine = await deployer.setEngine(tenant, service, override)
+      log.info('engine set', { tenant, service, engine, override })
+      return { engine, override }
     },
     async putSecret(tenant, service, key, value) {
       await registry.putSecret(tenant, service, key, value)
@@ -277,7 +274,7 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
       log.info('grant decided', { tenant, service, binding, decision })
       return broker.status(deployment)
     },
-    tail: (tenant, service, listener) => hubOf(tenant, service).listen(listener),
+    tail: (tenant, service, listener) => hubs.of(tenant, service).listen(listener),
     gauges: () => ({
       turnsInFlight: () => sum(catalog.values(), ({ inFlight }) => inFlight),
       queueLength: () => sum(catalog.values(), ({ active }) => active.live.queueLength),

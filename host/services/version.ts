@@ -12,7 +12,7 @@ import { createLiveDeployment, type LiveDeployment } from '../cells/live-deploym
 import type { ReplicaEnd } from '../cells/replica.ts'
 import { nowMs } from '../cells/clock.ts'
 import type { LogEntry } from '../core/control.ts'
-import type { EngineName } from '../../sandbox/engine/contract.ts'
+import type { EngineName } from '../../sandbox/protocol/engine-files.ts'
 import type { Limits } from '../../sandbox/protocol/limits.ts'
 import type { Bundle, Deployment } from '../registry/types.ts'
 import type { CodeCaches } from './code-caches.ts'
@@ -70,11 +70,7 @@ export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
 
   /** What loads read from the store, once: a changed secret or source comes with a new version object. */
   const fetchContent = async (): Promise<Buffer> => {
-    const [bundle, values] = await Promise.all([
-      deps.readBundle(),
-      deps.readSecrets(),
-      deps.prepareEngine(),
-    ])
+    const [bundle, values] = await Promise.all([deps.readBundle(), deps.readSecrets(), deps.prepareEngine()])
     mapper = createStackMapper(bundle.sourceMap, 'service.js')
     secrets = values
     source = Buffer.from(bundle.source)

@@ -2,9 +2,9 @@
  * What an engine is to the cell. V8 (v8.ts) and QuickJS have this face alike; the cell knows nothing of either.
  * An engine never throws what a guest threw: results are values, and a guest that must go is a Fault.
  */
+import type { EngineName } from '../protocol/engine-files.ts'
 import type { Fault } from '../protocol/frame.ts'
 
-export type EngineName = 'v8' | 'quickjs'
 /** A cell's engines. What is not used costs nothing. */
 export type Engines = Readonly<Record<EngineName, Engine>>
 

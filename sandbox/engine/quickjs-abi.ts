@@ -4,14 +4,6 @@
  * crosses as one copy whatever its characters. None of this holds for another build: the host refuses one (host/cells/quickjs-wasm.ts),
  * making the image tests it (quickjs-image.ts), and a test compares the names with the package's own glue.
  */
-export const WASM_SHA256 = '105c3bed22d457e43e3d1c3c1c6959fda62a8fe06f0fc8a985303c3a2be72232'
-/** The package as the host finds it, and the file in the cell image. */
-export const WASM_PACKAGE = '@jitl/quickjs-wasmfile-release-sync/wasm'
-export const WASM_FILE = 'quickjs.wasm'
-
-/** Where the kernel finds its engine's copies of bytes while it is evaluated (guest-sdk/kernel/engine-bytes.ts). */
-export const ENGINE_BYTES = '__vela_bytes__'
-
 /** What is used of the exports: our name, and the one in the file. */
 export const EXPORTS = {
   initialize: 'u',

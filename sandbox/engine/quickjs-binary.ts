@@ -28,11 +28,9 @@ export function exportTable(wasm: Uint8Array): Uint8Array {
  * A module that gives a JavaScript function the type of QuickJS's rejection tracker, (context, promise, reason, is handled, opaque),
  * so that the table takes it: it imports `a.a` and exports it as `a`.
  */
-export const TRACKER_MODULE: Uint8Array = Uint8Array.of(
-  ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-  ...[1, 9, 1, 0x60, 5, 0x7f, 0x7e, 0x7e, 0x7f, 0x7f, 0],
-  ...[2, 7, 1, 1, 0x61, 1, 0x61, 0, 0],
-  ...[7, 5, 1, 1, 0x61, 0, 0],
+export const TRACKER_MODULE: Uint8Array = Buffer.from(
+  '0061736d0100000001090160057f7e7e7f7f0002070101610161000007050101610000',
+  'hex',
 )
 
 function readLeb(bytes: Uint8Array, from: number): { value: number; next: number } {

@@ -5,7 +5,8 @@
  *
  * The natives are in it as functions that say their number; what they do is each machine's own.
  */
-import { ENGINE_BYTES, EVAL, HEAP_BASE, RUNTIME, TABLE_SIZE } from './quickjs-abi.ts'
+import { ENGINE_BYTES } from '../protocol/engine-files.ts'
+import { EVAL, HEAP_BASE, RUNTIME, TABLE_SIZE } from './quickjs-abi.ts'
 import type { Instance, InstanceFactory } from './quickjs-instance.ts'
 import { createMachine, type Machine, type MachineHooks, type MachinePointers } from './quickjs-machine.ts'
 import { NATIVE_NAMES } from './natives.ts'
@@ -148,19 +149,14 @@ function boot(
   return functions as Readonly<Record<BridgeName, number>>
 }
 
-function propertyOf(
-  { values, instance, release }: Machine,
-  context: number,
-  object: number,
-  key: string,
-): number {
-  const name = values.box(key)
-  const box = instance.exports.getProperty(context, object, name)
-  release(name)
+function propertyOf(machine: Machine, context: number, object: number, key: string): number {
+  const name = machine.values.box(key)
+  const box = machine.instance.exports.getProperty(context, object, name)
+  machine.release(name)
   return box
 }
 
-/** `native.emit` may be called by the kernel alone, so it gets its bytes as they are. */
+/** Takes what the engine hands over off the global object before anything else sees it; returns the bridge. */
 const BOOT_SOURCE = `evaluate=>{
 const natives=globalThis.${HANDOVER};delete globalThis.${HANDOVER}
 globalThis.${ENGINE_BYTES}={toText:natives.toText,toBuffer:natives.toBuffer}

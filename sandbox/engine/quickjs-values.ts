@@ -20,6 +20,7 @@ export interface Values {
   isException(at: number): boolean
 }
 
+// oxlint-disable-next-line no-control-regex -- NUL is one of the characters of one byte
 const WIDE = /[^\u0000-\u00ff]/
 const WIDE_BIT = 0x8000_0000
 /** Any character of one byte, and one of two (U+0100) whose UTF-8 this is in little-endian order. */

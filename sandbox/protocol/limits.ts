@@ -6,7 +6,7 @@
 export interface Limits {
   /** CPU time of one turn, that is one entry into the guest (milliseconds). */
   readonly cpuMs: number
-  /** Time from the arrival of a request to the end of its response (milliseconds). */
+  /** Time from the arrival of a request to the end of its response; of what lasts, to its beginning (milliseconds). */
   readonly wallMs: number
   /** CPU time of loading: evaluating the module and its top-level await (milliseconds). */
   readonly startupMs: number

@@ -56,6 +56,7 @@ const ROWS: readonly Row[] = [
     path: `${shop}/secrets/KEY`,
     allowed: change,
   },
+  { route: 'PUT /v1/tenants/:tenant/services/:service/engine', path: `${shop}/engine`, allowed: operator },
   { route: 'GET /v1/tenants/:tenant/services/:service/grants', path: `${shop}/grants`, allowed: look },
   {
     route: 'PUT /v1/tenants/:tenant/services/:service/grants/:binding',

@@ -24,6 +24,7 @@ let port: number
 const events: CellEvent[] = []
 const services = new Map<string, LiveDeployment>()
 let logged = 0
+let abortedCalls = 0
 
 function spawnFake(...args: string[]): CellProcess {
   const child = spawn(process.execPath, ['--no-warnings', PROGRAM, ...args], {
@@ -48,7 +49,13 @@ const SILENT: CapabilityKind = {
   parse: () => [{ name: 'silent', options: {} }],
   narrow: (options) => options,
   describe: () => 'nothing',
-  open: () => ({ call: () => new Promise<never>(() => undefined), close: () => undefined }),
+  open: () => ({
+    call: ({ signal }) => {
+      signal.addEventListener('abort', () => abortedCalls++)
+      return new Promise<never>(() => undefined)
+    },
+    close: () => undefined,
+  }),
 }
 const manifest = {
   name: 'fake',
@@ -269,6 +276,12 @@ describe('a cell that breaks the protocol is killed, and its requests are answer
     await strange.close()
     expect(failed.some(({ reason }) => reason === 'protocol')).toBe(true)
   })
+})
+
+test('a call that its cell leaves behind ends with its turn', async () => {
+  const before = abortedCalls
+  expect(await get('behind', '/call-left-behind')).toMatch(/^HTTP\/1\.1 200 /)
+  await until('it is aborted', () => abortedCalls === before + 1)
 })
 
 test('a cell that exits in the middle is lost, not more', async () => {

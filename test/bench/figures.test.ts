@@ -1,4 +1,5 @@
 /** What turns samples into a verdict: a mistake here would make every published figure wrong. */
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { ContenderName, Goal } from '../../bench/contract.ts'
 import { parseWrk } from '../../bench/load/wrk.ts'
@@ -60,6 +61,27 @@ describe('a goal', () => {
     expect(judge(absolute, outcomes({ vela: ran({}) })).pass).toBe(false)
   })
 
+  it("is held against the scenario's subject, where Vela itself is the peer", () => {
+    const engines = new Map<ContenderName, Outcome>([
+      ['vela-quickjs', ran({ ms: 3, errors: 0 })],
+      ['vela', ran({ ms: 2, errors: 1 })],
+    ])
+    const goal: Goal = { metric: 'ms', peer: 'vela', relation: 'at-most', bound: 1.5 }
+    expect(judge(goal, engines, 'vela-quickjs')).toMatchObject({
+      of: 'vela-quickjs/vela',
+      value: 1.5,
+      pass: true,
+    })
+    const scenario = fakeScenario({
+      contenders: ['vela-quickjs', 'vela'],
+      subject: 'vela-quickjs',
+      primary: 'ms',
+      goals: [],
+    })
+    expect(scenarioJson(scenario, engines)).toMatchObject({ ratio: { 'vela-quickjs/vela': 1.5 }, goals: [] })
+    expect(table([[scenario, engines]])).toMatch(/fake .* ms .* vela-quickjs 3 .* vela 2 .* 1\.5 /)
+  })
+
   it('is missed when Vela was fast at answering errors', () => {
     const erring = outcomes({ vela: ran({ rate: 90, errors: 1 }), workerd: ran({ rate: 10, errors: 0 }) })
     expect(judge(faster, erring).pass).toBe(false)
@@ -82,12 +104,18 @@ describe('the results', () => {
     expect(table([[scenario, results]])).toContain('fake: node failed: first line\n')
   })
 
-  it('have distinct scenarios, each with goals on metrics of named contenders', () => {
+  it('have distinct scenarios, each with goals on metrics of named contenders or a peer to compare with', () => {
     expect(new Set(SCENARIOS.map((scenario) => scenario.name)).size).toBe(SCENARIOS.length)
-    for (const scenario of SCENARIOS) {
-      expect(scenario.goals.length).toBeGreaterThan(0)
-      for (const { peer } of scenario.goals) if (peer) expect(scenario.contenders).toContain(peer)
+    for (const { goals, contenders, subject = 'vela' } of SCENARIOS) {
+      expect(contenders).toContain(subject)
+      expect(goals.length + contenders.length).toBeGreaterThan(1)
+      for (const { peer } of goals) if (peer) expect(contenders).toContain(peer)
     }
+  })
+
+  it('have a row for each scenario on the page about the benchmark', () => {
+    const page = readFileSync(new URL('../../docs/bench.md', import.meta.url), 'utf8')
+    expect(SCENARIOS.filter(({ name }) => !page.includes(`\`${name}\``)).map(({ name }) => name)).toEqual([])
   })
 })
 

@@ -18,7 +18,7 @@ const run = promisify(execFile)
 test('help names every command', async () => {
   const { stdout, exitCode } = await runVela(['--help'])
   expect(exitCode).toBe(0)
-  for (const name of 'start init dev deploy list versions rollback delete tail invoke tenant token secret doctor replay'.split(
+  for (const name of 'start init types dev deploy list versions rollback delete tail invoke tenant token secret doctor replay'.split(
     ' ',
   )) {
     expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, 'm'))
@@ -170,6 +170,18 @@ describe('init', () => {
     )
     const { bundle } = await bundleService(made)
     expect(bundle.source).toContain('greeting')
+  })
+
+  test('takes a template by name, and says which there are', async () => {
+    using folder = tempFolder()
+    const made = await runVela(['init', 'jobs', '--template', 'cron', '--json'], { cwd: folder.path })
+    expect(JSON.parse(made.stdout)).toMatchObject({ template: 'cron' })
+    expect(readFileSync(join(folder.path, 'jobs', 'vela.jsonc'), 'utf8')).toContain('"schedules"')
+    const refused = await runVela(['init', 'other', '--template', 'rust'], { cwd: folder.path })
+    expect([refused.exitCode, refused.stderr]).toEqual([
+      2,
+      expect.stringContaining('hello, hono, plugin, cron'),
+    ])
   })
 
   test('never overwrites, and refuses names that no service can have', async () => {

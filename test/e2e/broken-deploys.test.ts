@@ -114,7 +114,6 @@ describe('a version that does not start is refused, and the one before keeps ser
       'VELA_DEPLOY_LIMIT_TOO_HIGH',
       { limits: { wallMs: 20_001 } },
     ],
-    ['an engine that is not here', handler(''), 'VELA_DEPLOY_UNSUPPORTED', { engine: 'quickjs' }],
     ['a power that is not here', handler(''), 'VELA_DEPLOY_UNSUPPORTED', { capabilities: { teleport: {} } }],
   ]
   test.each(sources)('%s', async (_what, source, code, manifest = {}) => {

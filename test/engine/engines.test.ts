@@ -36,7 +36,7 @@ describeEngines('starting', (engine) => {
     )
     expect(await (await host.get(`/${engine}/hello/x?y=1`)).text()).toMatch(/\/x\?y=1$/)
     expect(await host.runtime.invoke(`${engine}/hello`, 'at')).toBe(engine === 'v8' ? 'object' : 'undefined')
-    const [status] = (await host.runtime.services(engine)).filter(({ service }) => service === 'hello')
+    const status = (await host.runtime.services(engine)).find(({ service }) => service === 'hello')
     expect(status?.engine).toBe(engine)
   })
 

@@ -6,7 +6,8 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { findQuickjs } from '../../host/cells/quickjs-wasm.ts'
 import type { Guest, LoadResult } from '../../sandbox/engine/contract.ts'
-import { EXPORTS, GLUE_NAMES, WASM_SHA256 } from '../../sandbox/engine/quickjs-abi.ts'
+import { EXPORTS, GLUE_NAMES } from '../../sandbox/engine/quickjs-abi.ts'
+import { WASM_SHA256 } from '../../sandbox/protocol/engine-files.ts'
 import { exportTable } from '../../sandbox/engine/quickjs-binary.ts'
 import { createDirectEngine, invoke, valueOf, type DirectEngine } from './direct.ts'
 
@@ -138,7 +139,7 @@ describe('memory', () => {
           const url = new URL('http://a.example/?' + text.slice(0, 20))
           const parts = await Promise.all([crypto.randomUUID(), text + text, Promise.resolve(url.search)])
           try { null.x } catch (error) { parts.push(error.message) }
-          return parts.length
+          return text + parts.length
         }`,
         { memoryMb: 8 },
       ),
@@ -146,7 +147,7 @@ describe('memory', () => {
     const texts = ['é'.repeat(20_000), 'x'.repeat(30_000), '\u0100'.repeat(10_000)]
     for (let id = 1; id <= 4_000; id++) {
       const text = id % 2 === 0 ? (texts[id % 3] as string) : 'short'
-      expect(valueOf(guest.enter(NOW, invoke(id, 'work', text), 0))).toBe(4)
+      expect(valueOf(guest.enter(NOW, invoke(id, 'work', text), 0))).toBe(`${text}4`)
     }
   })
 

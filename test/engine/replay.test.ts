@@ -22,9 +22,9 @@ test('a session of guests on QuickJS replays byte for byte', async () => {
     expect(report.divergence).toBe(null)
     expect(report).toMatchObject({ matched: true, warnings: [] })
     batches += report.batches
-    for (const { reason } of report.killed) killed.add(reason)
+    for (const { by, reason } of report.killed) killed.add(`${reason} by ${by}`)
   }
   expect(batches).toBeGreaterThan(20)
-  expect(killed).toContain('exceeded-memory')
-  expect(killed).toContain('exceeded-cpu')
+  expect(killed).toContain('exceeded-memory by cell')
+  expect(killed).toContain('exceeded-cpu by cell')
 })

@@ -113,7 +113,7 @@ test('a service that does not start on the other engine stays where it is', asyn
     code: 'VELA_DEPLOY_START_THREW',
   })
   expect(await (await host.get('/t/needs')).text()).toBe('here')
-  const [status] = (await client.listServices('t')).filter(({ service }) => service === 'needs')
+  const status = (await client.listServices('t')).find(({ service }) => service === 'needs')
   expect(status).toMatchObject({ engine: 'v8' })
   expect(status).not.toHaveProperty('engineOverride')
 })

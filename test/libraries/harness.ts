@@ -33,7 +33,11 @@ export interface LibraryHost {
   /** A service without libraries, in the tenant of the engine. */
   deploySource(engine: EngineName, source: string): Promise<Service>
   /** Describes the library on each engine it is listed with; `manifest` is asked for at deploy. */
-  describe(name: string, suite: (service: Service, engine: EngineName) => void, manifest?: () => Partial<Manifest>): void
+  describe(
+    name: string,
+    suite: (service: Service, engine: EngineName) => void,
+    manifest?: () => Partial<Manifest>,
+  ): void
 }
 
 /** CPU time is for the loaded machine and QuickJS; memory is what any service gets. */
@@ -163,6 +167,12 @@ export function parseEvents(stream: string): ServerSentEvent[] {
     if (data.length === 0) return []
     const event = valuesOf('event').at(-1)
     const id = valuesOf('id').at(-1)
-    return [{ ...(event === undefined ? {} : { event }), ...(id === undefined ? {} : { id }), data: data.join('\n') }]
+    return [
+      {
+        ...(event === undefined ? {} : { event }),
+        ...(id === undefined ? {} : { id }),
+        data: data.join('\n'),
+      },
+    ]
   })
 }

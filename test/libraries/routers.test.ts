@@ -116,7 +116,10 @@ host.describe('itty-router', (router) => {
   test('answers with what handlers return', async () => {
     expect(await (await router.fetch('/hello/Ada')).json()).toBe('Hello, Ada!')
     const list = await router.fetch('/json')
-    expect([list.headers.get('content-type'), await list.text()]).toEqual(['application/json; charset=utf-8', '[1,2,3]'])
+    expect([list.headers.get('content-type'), await list.text()]).toEqual([
+      'application/json; charset=utf-8',
+      '[1,2,3]',
+    ])
     expect(await (await router.fetch('/promises')).json()).toBe('foo')
     expect(await (await router.fetch('/files/a/b/c.txt')).json()).toBe('a/b/c.txt')
     expect(await (await router.fetch('/search?a=1&a=2&b=x%20y')).json()).toEqual({ a: ['1', '2'], b: 'x y' })
@@ -126,10 +129,18 @@ host.describe('itty-router', (router) => {
     expect(await (await router.fetch('/todos/2')).json()).toEqual({ id: '2', title: 'Feed the cat' })
     const made = await router.post('/todos', { id: '3' })
     expect([made.status, await made.json()]).toEqual([201, { id: '3' }])
-    expect(await (await router.fetch('/me', { headers: { 'x-user': 'ada' } })).json()).toEqual({ user: 'ada' })
+    expect(await (await router.fetch('/me', { headers: { 'x-user': 'ada' } })).json()).toEqual({
+      user: 'ada',
+    })
     expect((await router.fetch('/me')).status).toBe(401)
-    const preflight = await router.fetch('/todos/2', { method: 'OPTIONS', headers: { origin: 'http://example.com' } })
-    expect([preflight.status, preflight.headers.get('access-control-allow-origin')]).toEqual([204, 'http://example.com'])
+    const preflight = await router.fetch('/todos/2', {
+      method: 'OPTIONS',
+      headers: { origin: 'http://example.com' },
+    })
+    expect([preflight.status, preflight.headers.get('access-control-allow-origin')]).toEqual([
+      204,
+      'http://example.com',
+    ])
     const shared = await router.fetch('/cors', { headers: { origin: 'http://example.com' } })
     expect(shared.headers.get('access-control-allow-origin')).toBe('http://example.com')
     expect(await shared.json()).toEqual({ cors: true })
@@ -146,9 +157,12 @@ host.describe('itty-router', (router) => {
 
 describeEngines('a default export that answers every name', (engine) => {
   test('is asked for no hooks that it does not have: a router would register them as routes', async () => {
-    const service = await host.deploySource(engine, `
+    const service = await host.deploySource(
+      engine,
+      `
       const every = { get: (_target, name) => () => { throw new Error('called for ' + String(name)) } }
-      export default { __proto__: new Proxy({}, every), fetch: () => new Response('served') }`)
+      export default { __proto__: new Proxy({}, every), fetch: () => new Response('served') }`,
+    )
     expect(await (await service.fetch('/')).text()).toBe('served')
   })
 })

@@ -26,6 +26,8 @@ export function createWorkshop(): Workshop {
   mkdirSync(join(modules, '@vela'), { recursive: true })
   symlinkSync(join(ROOT, 'guest-sdk'), join(modules, '@vela', 'guest-sdk'))
   symlinkSync(ROOT, join(modules, 'vela-runtime'))
+  mkdirSync(join(modules, '.bin'))
+  symlinkSync(join(ROOT, 'host/cli/vela.js'), join(modules, '.bin', 'vela'))
   for (const name of LINKED) symlinkSync(join(ROOT, 'node_modules', name), join(modules, name))
   return {
     path,
@@ -39,15 +41,25 @@ export function createWorkshop(): Workshop {
   }
 }
 
+/** Nothing of this machine's environment but a PATH on which the tools of the workshop and this checkout come first. */
+export function toolEnv(workshop = ''): Record<string, string> {
+  const bins = [workshop, ROOT].map((folder) => join(folder, 'node_modules/.bin'))
+  const path = [...bins, dirname(process.execPath), process.env['PATH'] ?? '']
+  return { PATH: path.join(':'), NO_COLOR: '1' }
+}
+
 /** Runs a tool of this checkout (`vitest`, `tsc`, `vela`) in a folder. */
 export function runTool(tool: string, args: readonly string[], cwd: string): Promise<Ran> {
-  const file =
-    tool === 'vela' ? join(ROOT, 'host/cli/vela.js') : join(ROOT, 'node_modules/.bin', tool)
-  const env = { PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`, NO_COLOR: '1' }
+  const file = tool === 'vela' ? join(ROOT, 'host/cli/vela.js') : join(ROOT, 'node_modules/.bin', tool)
   return new Promise((resolve) => {
-    execFile(process.execPath, [file, ...args], { cwd, env, timeout: 100_000 }, (error, stdout, stderr) => {
-      const exitCode = error === null ? 0 : typeof error.code === 'number' ? error.code : 1
-      resolve({ exitCode, output: `${stdout}${stderr}` })
-    })
+    execFile(
+      process.execPath,
+      [file, ...args],
+      { cwd, env: toolEnv(), timeout: 100_000 },
+      (error, stdout, stderr) => {
+        const exitCode = error === null ? 0 : typeof error.code === 'number' ? error.code : 1
+        resolve({ exitCode, output: `${stdout}${stderr}` })
+      },
+    )
   })
 }

@@ -85,7 +85,8 @@ const inGuest = (path: string): boolean =>
 test('the testing helper takes types from the SDK, and the host only when it runs', () => {
   const own = all.filter(({ from }) => from.startsWith('guest-sdk/testing/'))
   const wrong = own.filter(
-    ({ to }) => !to.startsWith('guest-sdk/testing/') && to !== 'guest-sdk/types/web.ts' && !to.startsWith('node:'),
+    ({ to }) =>
+      !to.startsWith('guest-sdk/testing/') && to !== 'guest-sdk/types/web.ts' && !to.startsWith('node:'),
   )
   expect(own.length).toBeGreaterThan(5)
   expect(wrong.map(show)).toEqual([])

@@ -89,7 +89,8 @@ export function frame(first: number, payload: Buffer | string, masked = true): B
   const data = Buffer.from(payload)
   const mask = masked ? randomBytes(4) : Buffer.alloc(0)
   const bit = masked ? 0x80 : 0
-  const head = data.length < 126 ? Buffer.from([first, bit | data.length]) : Buffer.from([first, bit | 126, 0, 0])
+  const head =
+    data.length < 126 ? Buffer.from([first, bit | data.length]) : Buffer.from([first, bit | 126, 0, 0])
   if (data.length >= 126) head.writeUInt16BE(data.length, 2)
   const body = masked ? data.map((byte, at) => byte ^ (mask[at % 4] ?? 0)) : data
   return Buffer.concat([head, mask, body])

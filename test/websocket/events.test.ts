@@ -28,12 +28,14 @@ export default {
 let host: TestRuntime
 beforeAll(async () => {
   host = await startRuntime({ drainMs: 300, cells: { isolateIdleMs: 100 } })
-  await host.deploy('s', SERVICE, { manifest: { limits: { wallMs: 250, sockets: 2 } } })
+  await host.deploy('s', SERVICE, { manifest: { limits: { wallMs: 800, sockets: 2 } } })
 })
 afterAll(async () => host?.[Symbol.asyncDispose]())
 
 const settled = (): Promise<void> =>
-  until('no turn is in flight', async () => (await host.runtime.services('t')).every((one) => one.inFlight === 0))
+  until('no turn is in flight', async () =>
+    (await host.runtime.services('t')).every((one) => one.inFlight === 0),
+  )
 const notes = (): Promise<unknown> => host.runtime.invoke('t/s', 'notes')
 const say = (text: string): Promise<unknown> => host.runtime.invoke('t/s', 'say', [text])
 
@@ -64,7 +66,7 @@ test('events arrive as they are written, beyond wallMs and whether anything flow
   await say('one')
   expect(await first).toBe('data: one\n\n')
   const startedMs = performance.now()
-  await until('wallMs has passed three times', () => performance.now() - startedMs > 750)
+  await until('wallMs has passed', () => performance.now() - startedMs > 1200)
   const second = next()
   await say('two')
   expect(await second).toBe('data: two\n\n')
@@ -95,7 +97,7 @@ test('they count among limits.sockets: one more is refused with 429', async () =
 test('what waitUntil holds after the client has gone has wallMs from then', async () => {
   const { request } = await listen('/late')
   const startedMs = performance.now()
-  await until('wallMs has passed', () => performance.now() - startedMs > 400)
+  await until('wallMs has passed', () => performance.now() - startedMs > 1000)
   request.destroy()
   await settled()
   expect(await notes()).toEqual(['cancel VELA_TURN_CANCELED', 'waited'])
@@ -105,7 +107,7 @@ test('a deploy ends them whole after the time of draining, so that clients come 
   const { response } = await listen('/')
   const ended = once(response, 'end')
   response.resume()
-  await host.deploy('s', `${SERVICE}// two`, { manifest: { limits: { wallMs: 250, sockets: 2 } } })
+  await host.deploy('s', `${SERVICE}// two`, { manifest: { limits: { wallMs: 800, sockets: 2 } } })
   await ended
   expect(response.complete).toBe(true)
   await settled()

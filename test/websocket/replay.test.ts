@@ -32,9 +32,7 @@ test('a recording of sockets replays to the same frames, a killed one too', asyn
   {
     await using host = await startRuntime({ cells: { recordDir: folder.path, spares: 0 } })
     await host.deploy('s', SERVICE, { manifest: { limits: { cpuMs: 80 } } })
-    const clients = await Promise.all(
-      Array.from({ length: 5 }, () => openSocket(host.urls.gateway, '/t/s/')),
-    )
+    const clients = await Promise.all(Array.from({ length: 5 }, () => openSocket(host.urls.gateway, '/t/s/')))
     for (const { socket, next } of clients) {
       socket.send('grüße')
       socket.send(Buffer.alloc(100_000, 3))

@@ -12,9 +12,10 @@ export function engineCommand(): Command {
   return apiCommand('engine', 'show the engine of a service, or move the service to another while it serves')
     .argument('<tenant/service>')
     .addArgument(
-      new Argument('[engine]', 'for this service whatever its manifest says; "manifest" takes that back').choices(
-        ['v8', 'quickjs', 'manifest'],
-      ),
+      new Argument(
+        '[engine]',
+        'for this service whatever its manifest says; "manifest" takes that back',
+      ).choices(['v8', 'quickjs', 'manifest']),
     )
     .action(async (target: string, engine: Choice | undefined, flags: ApiFlags) => {
       const { tenant, service } = parseTarget(target)

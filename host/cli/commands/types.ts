@@ -54,7 +54,9 @@ async function types(path: string, flags: TypesFlags): Promise<void> {
   const isCurrent = before === text
   if (flags.check === true) {
     output.result({ file, current: isCurrent }, () =>
-      isCurrent ? `${shown} is as the manifest has it` : `${shown} is not as the manifest has it; run vela types`,
+      isCurrent
+        ? `${shown} is as the manifest has it`
+        : `${shown} is not as the manifest has it; run vela types`,
     )
     if (!isCurrent) process.exitCode = 1
     return

@@ -50,7 +50,8 @@ const schema = new GraphQLSchema({
       books: {
         type: new GraphQLList(BookType),
         args: { longerThan: { type: GraphQLInt, defaultValue: 0 } },
-        resolve: (_source, { longerThan }: { longerThan: number }) => books.filter(({ pages }) => pages > longerThan),
+        resolve: (_source, { longerThan }: { longerThan: number }) =>
+          books.filter(({ pages }) => pages > longerThan),
       },
     },
   }),
@@ -71,7 +72,11 @@ export default {
       const other = buildSchema('type Query { one: Int! two(of: [ID!]): String @deprecated }')
       return Response.json(validate(other, parse(query)).map(({ message }) => message))
     }
-    const result = await graphql({ schema, source: query, ...(variables === undefined ? {} : { variableValues: variables }) })
+    const result = await graphql({
+      schema,
+      source: query,
+      ...(variables === undefined ? {} : { variableValues: variables }),
+    })
     return Response.json(result)
   },
 }

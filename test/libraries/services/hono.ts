@@ -21,7 +21,9 @@ app.use('/zipped/*', compress())
 app.use('/bearer/*', bearerAuth({ token: 'honoiscool' }))
 
 app.get('/', (c) => c.text('Hono!'))
-app.get('/posts/:id{[0-9]+}/comments/:comment', (c) => c.json({ ...c.req.param(), page: c.req.queries('page') }))
+app.get('/posts/:id{[0-9]+}/comments/:comment', (c) =>
+  c.json({ ...c.req.param(), page: c.req.queries('page') }),
+)
 app.get('/files/*', (c) => c.text(c.req.path))
 app.get('/api/animal/:type?', (c) => c.text(c.req.param('type') ?? 'Animal!'))
 app.put('/posts', async (c) => c.json(await c.req.json(), 201))
@@ -83,7 +85,9 @@ app.get('/fails', () => {
   throw new Error('Oh no!')
 })
 app.onError((error, c) =>
-  error instanceof HTTPException ? error.getResponse() : c.text(`Custom Error Message: ${error.message}`, 500),
+  error instanceof HTTPException
+    ? error.getResponse()
+    : c.text(`Custom Error Message: ${error.message}`, 500),
 )
 app.notFound((c) => c.text('Custom 404 Message', 404))
 

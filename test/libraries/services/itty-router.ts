@@ -1,4 +1,13 @@
-import { AutoRouter, cors, error, json, StatusError, withContent, withParams, type IRequest } from 'itty-router'
+import {
+  AutoRouter,
+  cors,
+  error,
+  json,
+  StatusError,
+  withContent,
+  withParams,
+  type IRequest,
+} from 'itty-router'
 
 const { preflight, corsify } = cors({ origin: 'http://example.com' })
 const todos = new Map([
@@ -6,10 +15,10 @@ const todos = new Map([
   ['2', { id: '2', title: 'Feed the cat' }],
 ])
 const withUser = (request: IRequest): void => {
-  request['user'] = request.headers.get('x-user')
+  request['user'] = request.headers.get('x-user') ?? ''
 }
 const requireUser = (request: IRequest): Response | undefined =>
-  request['user'] === null ? error(401, 'Who are you?') : undefined
+  request['user'] === '' ? error(401, 'Who are you?') : undefined
 
 const router = AutoRouter({ before: [preflight, withParams] })
 

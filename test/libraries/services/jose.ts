@@ -19,7 +19,10 @@ async function answer(request: Request, env: Env): Promise<unknown> {
   const asked = (await request.json()) as Asked
   switch (new URL(request.url).pathname) {
     case '/verify': {
-      const { payload, protectedHeader } = await jose.compactVerify(asked.token, await jose.importJWK(asked.key, asked.header.alg))
+      const { payload, protectedHeader } = await jose.compactVerify(
+        asked.token,
+        await jose.importJWK(asked.key, asked.header.alg),
+      )
       return { payload: text(payload), alg: protectedHeader.alg }
     }
     case '/sign':
@@ -27,7 +30,10 @@ async function answer(request: Request, env: Env): Promise<unknown> {
         .setProtectedHeader(asked.header)
         .sign(await jose.importJWK(asked.key, asked.header.alg))
     case '/decrypt': {
-      const { plaintext, protectedHeader } = await jose.compactDecrypt(asked.token, await jose.importJWK(asked.key, asked.header.alg))
+      const { plaintext, protectedHeader } = await jose.compactDecrypt(
+        asked.token,
+        await jose.importJWK(asked.key, asked.header.alg),
+      )
       return { plaintext: text(plaintext), enc: protectedHeader.enc }
     }
     case '/encrypt':
@@ -37,7 +43,9 @@ async function answer(request: Request, env: Env): Promise<unknown> {
     case '/thumbprint':
       return await jose.calculateJwkThumbprint(asked.key)
     case '/jwt': {
-      const secret = new TextEncoder().encode('cc7e0d44fd473002f1c42167459001140ec6389b7353f8088f4d9a95f2f596f2')
+      const secret = new TextEncoder().encode(
+        'cc7e0d44fd473002f1c42167459001140ec6389b7353f8088f4d9a95f2f596f2',
+      )
       const token = await new jose.SignJWT({ 'urn:example:claim': true })
         .setProtectedHeader({ alg: 'HS256' })
         .setIssuedAt()
@@ -45,11 +53,16 @@ async function answer(request: Request, env: Env): Promise<unknown> {
         .setAudience('urn:example:audience')
         .setExpirationTime('2h')
         .sign(secret)
-      const { payload } = await jose.jwtVerify(token, secret, { issuer: 'urn:example:issuer', audience: 'urn:example:audience' })
+      const { payload } = await jose.jwtVerify(token, secret, {
+        issuer: 'urn:example:issuer',
+        audience: 'urn:example:audience',
+      })
       const late = await jose
         .jwtVerify(token, secret, { currentDate: new Date(Date.now() + 3 * 3600_000) })
         .catch((error: unknown) => error)
-      const other = await jose.jwtVerify(token, secret, { audience: 'another' }).catch((error: unknown) => error)
+      const other = await jose
+        .jwtVerify(token, secret, { audience: 'another' })
+        .catch((error: unknown) => error)
       return {
         payload,
         late: late instanceof jose.errors.JWTExpired && late.code,

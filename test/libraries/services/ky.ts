@@ -23,7 +23,12 @@ export default {
       case '/post':
         return Response.json(await api.post('echo', { json: { foo: true } }).json())
       case '/put':
-        return Response.json(await api.extend({ headers: { 'x-app': 'other' } }).put('echo', { body: request.body }).json())
+        return Response.json(
+          await api
+            .extend({ headers: { 'x-app': 'other' } })
+            .put('echo', { body: request.body })
+            .json(),
+        )
       case '/retry':
         return Response.json({ text: await api.get('flaky').text(), seen })
       case '/stream':
@@ -31,7 +36,9 @@ export default {
       case '/progress': {
         const progress: number[] = []
         const bytes = await api
-          .get('bytes', { onDownloadProgress: ({ transferredBytes }) => void progress.push(transferredBytes) })
+          .get('bytes', {
+            onDownloadProgress: ({ transferredBytes }) => void progress.push(transferredBytes),
+          })
           .arrayBuffer()
         return Response.json({ length: bytes.byteLength, last: progress.at(-1) })
       }

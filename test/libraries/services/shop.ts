@@ -22,7 +22,8 @@ app.post('/carts/:id/:sku', async (c) => {
   const { id, sku } = c.req.param()
   const cart = (await c.env.CARTS.get(id, 'json')) ?? { lines: {} }
   const wanted = (cart.lines[sku] ?? 0) + 1
-  if ((await c.env.STOCK.available(sku)) < wanted) throw new HTTPException(409, { message: `${sku} is sold out` })
+  if ((await c.env.STOCK.available(sku)) < wanted)
+    throw new HTTPException(409, { message: `${sku} is sold out` })
   cart.lines[sku] = wanted
   await c.env.CARTS.put(id, JSON.stringify(cart))
   return c.json(cart)
@@ -33,7 +34,9 @@ app.get('/carts/:id', async (c) => {
   if (cart === null) return c.notFound()
   const prices = await Promise.all(
     Object.entries(cart.lines).map(async ([sku, count]) => {
-      const response = await fetch(`${c.env.PRICES}/prices/${encodeURIComponent(sku)}`, { headers: { accept: 'application/json' } })
+      const response = await fetch(`${c.env.PRICES}/prices/${encodeURIComponent(sku)}`, {
+        headers: { accept: 'application/json' },
+      })
       return ((await response.json()) as { cents: number }).cents * count
     }),
   )

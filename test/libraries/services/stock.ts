@@ -20,6 +20,9 @@ export class Audit extends WorkerEntrypoint {
 export default class extends WorkerEntrypoint<{ readonly OWNER: string }> {
   fetch(request: Request): Response {
     const { pathname } = new URL(request.url)
-    return Response.json({ owner: this.env.OWNER, pathname, method: request.method }, { headers: { 'x-served-by': 'stock' } })
+    return Response.json(
+      { owner: this.env.OWNER, pathname, method: request.method },
+      { headers: { 'x-served-by': 'stock' } },
+    )
   }
 }

@@ -14,7 +14,9 @@ const Event = z.discriminatedUnion('type', [
 const Password = z
   .object({ password: z.string(), confirm: z.string() })
   .refine((data) => data.password === data.confirm, { message: "Passwords don't match", path: ['confirm'] })
-const Name = z.string().refine(async (name) => (await Promise.resolve(name)) !== 'taken', 'That name is taken')
+const Name = z
+  .string()
+  .refine(async (name) => (await Promise.resolve(name)) !== 'taken', 'That name is taken')
 
 const schemas = { player: Player, event: Event, password: Password, name: Name } as const
 
@@ -27,7 +29,10 @@ export default {
     if (result.success) return Response.json(result.data)
     const { issues } = result.error
     return Response.json(
-      { issues: issues.map(({ code, path, message }) => ({ code, path, message })), pretty: z.prettifyError(result.error) },
+      {
+        issues: issues.map(({ code, path, message }) => ({ code, path, message })),
+        pretty: z.prettifyError(result.error),
+      },
       { status: 400 },
     )
   },

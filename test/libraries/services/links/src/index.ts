@@ -7,7 +7,9 @@ interface KvNamespace {
   getWithMetadata<Metadata>(key: string): Promise<{ value: string | null; metadata: Metadata | null }>
   put(key: string, value: string, options?: { expirationTtl?: number; metadata?: unknown }): Promise<void>
   delete(key: string): Promise<void>
-  list(options?: { prefix?: string }): Promise<{ keys: { name: string; metadata?: unknown }[]; list_complete: boolean }>
+  list(options?: {
+    prefix?: string
+  }): Promise<{ keys: { name: string; metadata?: unknown }[]; list_complete: boolean }>
 }
 
 interface Env {
@@ -33,12 +35,18 @@ export default {
     const slug = url.pathname.slice(1)
     if (slug === '') {
       const { keys } = await env.LINKS.list()
-      return Response.json({ owner: (globalEnv as unknown as Env).OWNER, links: keys.map(({ name }) => name) })
+      return Response.json({
+        owner: (globalEnv as unknown as Env).OWNER,
+        links: keys.map(({ name }) => name),
+      })
     }
     switch (request.method) {
       case 'PUT': {
         await env.LINKS.put(slug, await request.text(), { metadata: { by: request.headers.get('x-user') } })
-        return new Response(null, { status: 201, headers: { 'x-audited': String(await env.AUDIT.record(slug)) } })
+        return new Response(null, {
+          status: 201,
+          headers: { 'x-audited': String(await env.AUDIT.record(slug)) },
+        })
       }
       case 'DELETE':
         await env.LINKS.delete(slug)
@@ -48,7 +56,10 @@ export default {
         if (value === null) return new Response('no such link', { status: 404 })
         const hits = ((await env.HITS.get<number>(slug, 'json')) ?? 0) + 1
         ctx.waitUntil(env.HITS.put(slug, JSON.stringify(hits), { expirationTtl: 3600 }))
-        return new Response(null, { status: 302, headers: { location: value, 'x-by': metadata?.by ?? '', 'x-hits': String(hits) } })
+        return new Response(null, {
+          status: 302,
+          headers: { location: value, 'x-by': metadata?.by ?? '', 'x-hits': String(hits) },
+        })
       }
     }
   },

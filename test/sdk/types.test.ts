@@ -1,0 +1,175 @@
+/** The SDK's types against what the host and the guest really are. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { ERRORS } from '../../host/core/errors.ts'
+import { read } from '../structure/tree.ts'
+import { createWorkshop, runTool } from './project.ts'
+
+const workshop = createWorkshop()
+afterAll(() => workshop[Symbol.dispose]())
+
+/** What a guest can never catch: it concerns deploying, operating and other callers. */
+const NOT_IN_GUESTS =
+  /^VELA_(?:DEPLOY|AUTH|ADMIN|CONFIG|HOST|LIFECYCLE|REPLAY|PROTOCOL|ROUTE|VERSION|SECRET|SCHEDULE)_/
+const NEITHER_IN_GUESTS: ReadonlySet<string> = new Set([
+  'VELA_TENANT_NOT_FOUND',
+  'VELA_TENANT_EXISTS',
+  'VELA_TENANT_NOT_EMPTY',
+  // Of the socket of a client, before there is a turn.
+  'VELA_GATEWAY_BAD_REQUEST',
+  'VELA_GATEWAY_HEADERS_TOO_LARGE',
+  'VELA_GATEWAY_TIMEOUT',
+  // Reserved: never raised.
+  'VELA_TURN_NEVER_SETTLED',
+  // An operator's decision names a binding that is not there.
+  'VELA_CAPABILITY_NOT_FOUND',
+  // At the start of the host.
+  'VELA_STORE_LOCKED',
+  'VELA_STORE_DAMAGED',
+])
+
+test('VelaErrorCode has every code of the host that a guest can catch, and no other', () => {
+  const declared = [...read('guest-sdk/types/errors.ts').matchAll(/^ {2}\| '(VELA_\w+)'/gm)].map(
+    (match) => match[1] ?? '',
+  )
+  const catchable = Object.keys(ERRORS).filter(
+    (code) => !NOT_IN_GUESTS.test(code) && !NEITHER_IN_GUESTS.has(code),
+  )
+  expect(declared.sort()).toEqual(catchable.sort())
+})
+
+const GUEST = `
+import { WorkerEntrypoint, type ExportedHandler, type KvNamespace, type KvReader, type MethodStub, type ServiceStub, type VelaErrorCode } from '@vela/guest-sdk'
+
+interface Cart { readonly items: readonly string[] }
+class Mailer extends WorkerEntrypoint {
+  send(to: string): { id: string } { return { id: to } }
+  async later(minutes: number): Promise<number> { return minutes }
+  fetch(): void {}
+}
+interface Env {
+  readonly CARTS: KvNamespace
+  readonly PRICES: KvReader
+  readonly mail: ServiceStub<Mailer>
+  readonly bank: MethodStub<{ pay(cents: number): boolean }>
+  readonly any: ServiceStub
+}
+
+export async function right(env: Env) {
+  const text: string | null = await env.CARTS.get('a')
+  const cart: Cart | null = await env.CARTS.get<Cart>('a', 'json')
+  const bytes: ArrayBuffer | null = await env.CARTS.get('a', { type: 'arrayBuffer' })
+  const many: Map<string, string | null> = await env.CARTS.get(['a', 'b'])
+  const { value, version } = await env.CARTS.getWithMetadata<Cart>('a', 'json')
+  await env.CARTS.put('a', new Uint8Array(1), { ifVersion: version, expirationTtl: 60, metadata: { by: 'me' } })
+  await env.CARTS.prefix('eu/').put('a', 'b')
+  const page = await env.PRICES.list({ prefix: 'p' })
+  const cursor: string = page.list_complete ? '' : page.cursor
+  const id: string = (await env.mail.send('ada')).id
+  const minutes: number = await env.mail.later(5)
+  const paid: boolean = await env.bank.pay(100)
+  const unknown: unknown = await env.any.whatever(1, 'two')
+  const code: VelaErrorCode = 'VELA_KV_CONFLICT'
+  return [text, cart, bytes, many, value, cursor, id, minutes, paid, unknown, code]
+}
+
+export async function wrong(env: Env) {
+  // @ts-expect-error only reading
+  await env.PRICES.put('a', 'b')
+  // @ts-expect-error only reading
+  await env.CARTS.readOnly().delete('a')
+  // @ts-expect-error no such type
+  await env.CARTS.get('a', 'xml')
+  // @ts-expect-error a number is no value
+  await env.CARTS.put('a', 7)
+  // @ts-expect-error null where there is no such key
+  const text: string = await env.CARTS.get('a')
+  // @ts-expect-error no such method
+  await env.mail.sent('ada')
+  // @ts-expect-error another argument
+  await env.mail.send(7)
+  // @ts-expect-error a promise
+  const id: string = env.mail.send('ada').id
+  // @ts-expect-error a service of the host has no fetch
+  await env.bank.fetch('http://bank/')
+  // @ts-expect-error no such code
+  const code: VelaErrorCode = 'VELA_DEPLOY_TOO_LARGE'
+  return [text, id, code]
+}
+
+export default {
+  scheduled: async ({ cron, scheduledTime }, env, ctx) => {
+    ctx.waitUntil(env.CARTS.put(cron, String(scheduledTime)))
+  },
+  stop: (reason: 'replaced' | 'deleted' | 'shutdown') => { void reason },
+} satisfies ExportedHandler<Env>
+`
+
+const WEB = `
+import type { ExportedHandler, ServiceStub } from '@vela/guest-sdk'
+
+export default {
+  async fetch(request, env) {
+    const { 0: client, 1: server } = new WebSocketPair()
+    server.accept()
+    server.addEventListener('message', ({ data }) => server.send(data as string))
+    if (request.headers.get('upgrade') === 'websocket') return new Response(null, { status: 101, webSocket: client })
+    return await env.search.fetch(request.url, { signal: request.signal, method: 'POST' })
+  },
+} satisfies ExportedHandler<{ readonly search: ServiceStub }>
+
+// @ts-expect-error no Response
+export const wrong = { fetch: () => 7 } satisfies ExportedHandler
+`
+
+const compile = async (name: string, source: string, options: object): Promise<unknown> => {
+  const folder = join(workshop.path, name)
+  mkdirSync(folder)
+  workshop.write(`${name}/index.ts`, source)
+  const compilerOptions = {
+    target: 'es2024',
+    module: 'esnext',
+    moduleResolution: 'bundler',
+    allowImportingTsExtensions: true,
+    noEmit: true,
+    strict: true,
+    types: [],
+    ...options,
+  }
+  workshop.write(`${name}/tsconfig.json`, JSON.stringify({ compilerOptions, files: ['index.ts'] }))
+  return await runTool('tsc', [], folder)
+}
+
+test('the types say what a guest may do and refuse the rest, without any library of web types', async () => {
+  expect(await compile('bare', GUEST, { lib: ['es2024'] })).toEqual({ exitCode: 0, output: '' })
+})
+
+test('with a library of web types, handlers have its Request, Response and WebSocket', async () => {
+  const types = ['@vela/guest-sdk/globals']
+  expect(await compile('worker', WEB, { lib: ['es2024', 'webworker'], types })).toEqual({
+    exitCode: 0,
+    output: '',
+  })
+  expect(await compile('dom', WEB, { lib: ['es2024', 'dom', 'dom.iterable'], types })).toEqual({
+    exitCode: 0,
+    output: '',
+  })
+})
+
+test('the strictest settings of a compiler find nothing in the types', async () => {
+  const options = {
+    lib: ['es2024', 'webworker'],
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    noPropertyAccessFromIndexSignature: true,
+    noImplicitOverride: true,
+    verbatimModuleSyntax: true,
+    isolatedModules: true,
+    erasableSyntaxOnly: true,
+    noUnusedLocals: true,
+  }
+  // Of a service without a list of methods any may be missing, as with every index signature under these settings.
+  const source = GUEST.replaceAll('env.any.whatever(', "env.any['whatever']?.(")
+  expect(await compile('strict', source, options)).toEqual({ exitCode: 0, output: '' })
+})
