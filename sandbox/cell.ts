@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
 import { createBatchRunner } from './batch.ts'
 import { createBatchReader } from './batch-reader.ts'
 import { createQuickjsEngine, type QuickjsFiles } from './engine/quickjs.ts'
@@ -22,6 +23,8 @@ const LINK_DESCRIPTOR = 3
 
 export function runCell(imageDir: string, defaultMemoryMb: number): void {
   process.env['TZ'] = 'UTC'
+  // This thread has more (host/cells/spawn.ts), for QuickJS. Isolates of V8 keep their own measure, which is what has been tried.
+  setFlagsFromString('--stack-size=984')
   const writer = createFrameWriter()
   const link = createSyncLink(LINK_DESCRIPTOR)
   const { ivm } = createRequire(join(imageDir, 'cell.js'))(join(imageDir, 'isolated_vm.node')) as { ivm: Ivm }

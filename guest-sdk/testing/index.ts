@@ -2,7 +2,7 @@
  * `startService`: a service in the real sandbox, for its author's tests. It runs where tests run, in Node, and never in a
  * guest; what it shows authors is in types.ts.
  */
-import { seedKv } from './kv-seed.ts'
+import { checkSeed, seedKv } from './kv-seed.ts'
 import { createLogLines } from './log-lines.ts'
 import { loadRuntime, type Host, type HostManifest, type JsonOfHost } from './runtime.ts'
 import type { RunningService, StartService, StartServiceOptions } from './types.ts'
@@ -21,6 +21,7 @@ export const startService: StartService = async (path = '.', options = {}) => {
   const { Runtime, bundleService } = loadRuntime()
   const bundled = await bundleService(path)
   const manifest = changed(bundled.manifest, options)
+  if (options.kvSeed !== undefined) checkSeed(manifest, options.kvSeed)
   const peers = await Promise.all((options.peers ?? []).map((folder) => bundleService(folder)))
   const all = [manifest, ...peers.map((peer) => peer.manifest)]
   const host = await Runtime.create({

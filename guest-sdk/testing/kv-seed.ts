@@ -13,19 +13,19 @@ const SOURCE = `export class Seed {
   }
 }`
 
-/** Rejects with a TypeError for a binding that the manifest does not ask for. */
-export async function seedKv(
-  host: Host,
-  tenant: string,
-  manifest: HostManifest,
-  seed: NonNullable<StartServiceOptions['kvSeed']>,
-): Promise<void> {
+type Seed = NonNullable<StartServiceOptions['kvSeed']>
+
+/** Throws a TypeError for a binding that the manifest does not ask for. */
+export function checkSeed(manifest: HostManifest, seed: Seed): void {
   const bindings = kvBindings(manifest)
   for (const binding of Object.keys(seed)) {
     if (bindings.has(binding)) continue
     const known = bindings.size === 0 ? 'none' : [...bindings.keys()].join(', ')
     throw new TypeError(`kvSeed: the service asks for no kv binding called ${binding}; it asks for ${known}`)
   }
+}
+
+export async function seedKv(host: Host, tenant: string, manifest: HostManifest, seed: Seed): Promise<void> {
   await host.deploy({
     tenant,
     manifest: {
@@ -34,7 +34,7 @@ export async function seedKv(
       routes: [],
       limits: {},
       vars: {},
-      capabilities: { kv: Object.fromEntries(bindings) },
+      capabilities: { kv: Object.fromEntries(kvBindings(manifest)) },
     },
     bundle: { source: SOURCE, sourceMap: null },
   })

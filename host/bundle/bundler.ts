@@ -68,10 +68,10 @@ function esbuildOptions(entry: Entry) {
     metafile: true,
     bundle: true,
     format: 'esm',
-    platform: 'neutral',
+    // As wrangler does: packages older than export conditions keep their Node half out by the field `browser`.
+    platform: 'browser',
     target: 'es2024',
     conditions: ['workerd', 'worker', 'browser'],
-    // As wrangler does: packages older than export conditions keep their Node half out of browsers by this field.
     mainFields: ['browser', 'module', 'main'],
     external: [...PROVIDED_MODULES],
     define: { 'process.env.NODE_ENV': '"production"' },

@@ -5,7 +5,6 @@
  * above has installed there (their node_modules, also by link as in workspaces).
  */
 import { realpathSync, statSync } from 'node:fs'
-import { isBuiltin } from 'node:module'
 import { dirname, isAbsolute, join, sep } from 'node:path'
 import type { OnResolveArgs, Plugin, ResolveResult } from 'esbuild'
 import { printValue } from '../core/config-document.ts'
@@ -19,7 +18,7 @@ export function confineImports(root: string): Plugin {
     name: 'confine-imports',
     setup(build) {
       build.onResolve({ filter: /.*/ }, async (args) => {
-        if (args.pluginData === SEEN || args.kind === 'entry-point' || isBuiltin(args.path)) return undefined
+        if (args.pluginData === SEEN) return undefined
         // What is outside and imports was allowed before: a package of the folders above, and its files are its own. Such
         // a package has thousands of imports, and each question to esbuild is a message to its process and back.
         if (args.importer !== '' && !isInside(root, args.importer)) return undefined

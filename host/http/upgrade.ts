@@ -57,15 +57,10 @@ export function takeConnection(request: IncomingMessage, socket: Socket, head: B
   socket.on('error', () => undefined)
   response.once('finish', () => socket.destroySoon())
   const onDrain = (): void => void response.emit('drain')
-  // Nobody reads the connection until it is upgraded, so nobody would notice the client's leaving.
+  // Connections of node's server stay half open: without this nobody would notice that the client has left.
   const onEnd = (): void => socket.destroySoon()
-  const onReadable = (): void => {
-    // What a client sends ahead stays where it is, and is bounded there.
-    if (socket.readableLength === 0) socket.read()
-  }
   socket.on('drain', onDrain)
   socket.on('end', onEnd)
-  socket.on('readable', onReadable)
   return {
     socket,
     head,
@@ -73,7 +68,6 @@ export function takeConnection(request: IncomingMessage, socket: Socket, head: B
     release() {
       socket.off('drain', onDrain)
       socket.off('end', onEnd)
-      socket.off('readable', onReadable)
       response.detachSocket(socket)
     },
   }

@@ -129,6 +129,7 @@ function boot(
   }
   exports.free(name)
   handOver(natives)
+  machine.release(evaluate(LOCK_SOURCE, KERNEL_FILE, EVAL.global))
   const bridge = evaluate(`(${BOOT_SOURCE})(()=>(${core}))`, KERNEL_FILE, EVAL.global)
   handOver(bridge)
   for (const [module, source] of [
@@ -155,6 +156,12 @@ function propertyOf(machine: Machine, context: number, object: number, key: stri
   machine.release(name)
   return box
 }
+
+/**
+ * QuickJS compiles a template literal to a call of `''.concat`, found at run time: a guest that replaced the method would
+ * write the kernel's messages. So nobody can.
+ */
+const LOCK_SOURCE = `Object.defineProperty(String.prototype,'concat',{writable:false,configurable:false})`
 
 /** Takes what the engine hands over off the global object before anything else sees it; returns the bridge. */
 const BOOT_SOURCE = `evaluate=>{

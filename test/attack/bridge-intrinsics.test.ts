@@ -5,38 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { describeEngines } from '../engines.ts'
 import { startTarget, type Target } from './harness.ts'
-
-const NAMES =
-  'then toJSON value get set done next read status headers body stream text bytes message name stack code cause length url method 0 1 2 3'
-
-/** Each line is what a hostile module does to the realm that it shares with the kernel. */
-const PATCHES: Readonly<Record<string, string>> = {
-  'getters and setters on Object.prototype': `for (const name of '${NAMES}'.split(' ')) if (name !== 'length') Object.defineProperty(Object.prototype, name, { __proto__: null, get() { return undefined }, set() {}, configurable: true })`,
-  'throwing getters on Object.prototype': `for (const name of ['status', 'signal', 'cause', 'toJSON', 'pull', 'cancel', 'byteString']) Object.defineProperty(Object.prototype, name, { __proto__: null, get() { throw 1 }, set() { throw 2 }, configurable: true })`,
-  'toJSON that throws': `Object.prototype.toJSON = Array.prototype.toJSON = String.prototype.toJSON = function () { throw new Error('toJSON') }`,
-  'then on Object.prototype': `Object.prototype.then = function (done) { done?.('then') }`,
-  'index setters on Array.prototype': `for (let i = 0; i < 60; i++) Object.defineProperty(Array.prototype, i, { __proto__: null, get() { return {} }, set() {}, configurable: true })`,
-  'methods of Array': `for (const name of Object.getOwnPropertyNames(Array.prototype)) if (name !== 'length' && name !== 'constructor') Array.prototype[name] = () => 'evil'; Array.from = Array.isArray = Array.of = () => 'evil'`,
-  iterators: `Array.prototype[Symbol.iterator] = Map.prototype[Symbol.iterator] = Set.prototype[Symbol.iterator] = function* () { yield {}; yield 1 }; Map.prototype.keys = Map.prototype.entries = function* () { yield {}; yield 1; yield undefined }`,
-  Promise: `Promise.prototype.then = Promise.prototype.catch = Promise.prototype.finally = () => 'evil'; Promise.resolve = Promise.reject = Promise.all = () => 'evil'`,
-  'the species of Promise': `Object.defineProperty(Promise, Symbol.species, { get() { throw 1 } }); Object.defineProperty(Array, Symbol.species, { get() { throw 1 } })`,
-  'the constructor of Promise': `Object.defineProperty(Promise.prototype, 'constructor', { get() { return function (run) { run((v) => v, (v) => v) } } })`,
-  JSON: `JSON.parse = JSON.stringify = () => 'evil'`,
-  'String and RegExp': `for (const P of [String.prototype, RegExp.prototype]) for (const name of Reflect.ownKeys(P)) if (name !== 'constructor' && name !== 'length') try { Object.defineProperty(P, name, { value: () => ({}), configurable: true, writable: true }) } catch {}`,
-  'Map and Set': `for (const P of [Map.prototype, Set.prototype, WeakMap.prototype]) for (const name of Object.getOwnPropertyNames(P)) if (name !== 'constructor') Object.defineProperty(P, name, { value: () => 'evil', configurable: true })`,
-  Function: `Function.prototype.call = Function.prototype.apply = Function.prototype.bind = Function.prototype.toString = () => 'evil'`,
-  'Reflect and Object': `for (const O of [Reflect, Object]) for (const name of Object.getOwnPropertyNames(O)) if (typeof O[name] === 'function' && name !== 'getOwnPropertyNames' && name !== 'defineProperty') O[name] = () => 'evil'`,
-  prepareStackTrace: `Error.prepareStackTrace = () => ({ evil: 1 }); Error.stackTraceLimit = Infinity`,
-  'a prepareStackTrace that throws': `Error.prepareStackTrace = () => { throw undefined }; Object.defineProperty(Error, 'stackTraceLimit', { get() { throw 1 } })`,
-  hasInstance: `for (const C of [Error, Uint8Array, Promise, Map, Response, Request]) Object.defineProperty(C, Symbol.hasInstance, { value() { throw 1 } })`,
-  'constructors replaced': `for (const name of ['Uint8Array', 'Map', 'Set', 'Promise', 'Error', 'TypeError', 'String', 'Number', 'Object', 'Array', 'Response', 'ReadableStream', 'TextEncoder', 'URL', 'Headers', 'Math', 'Reflect', 'JSON']) globalThis[name] = function () { return { evil: 1 } }`,
-  'typed arrays': `const T = Object.getPrototypeOf(Uint8Array.prototype); for (const name of ['length', 'byteLength', 'buffer', 'set', 'subarray', 'slice', 'fill']) Object.defineProperty(T, name, { get() { return 2 ** 31 }, configurable: true })`,
-  'everything deleted': `for (const key of Reflect.ownKeys(globalThis)) if (key !== 'Response') delete globalThis[key]`,
-  'everything frozen': `for (const key of Object.getOwnPropertyNames(globalThis)) { const v = globalThis[key]; if (typeof v === 'function' && v.prototype) Object.freeze(v.prototype); if (v && v !== globalThis) Object.freeze(v) } Object.preventExtensions(globalThis)`,
-  'prototypes cut off': `for (const C of [Array, Map, Promise, Error, Response]) Object.setPrototypeOf(C.prototype, null)`,
-}
-
-const CUT_OFF: ReadonlySet<string> = new Set(['iterators', 'prototypes cut off'])
+import { CUT_OFF, PATCHES } from './patches.ts'
 
 /** What the kernel is asked for after that. */
 const ACTIONS: Readonly<Record<string, string>> = {
@@ -72,6 +41,13 @@ const serviceOf = (patch: string, when: 'before' | 'during'): string => `${CAPTU
     .join(',\n')} };
   ${when === 'before' ? 'patch();' : ''}
   export default { fetch(request, env, ctx) { const name = request.headers.get('x-action'); ${when === 'during' ? 'patch();' : ''} return handlers[name] ? handlers[name](request, ctx) : new Res('no such action') }, method(a) { return [a] } }`
+
+/** Syntax that the kernel is written in; each line is tried with every method of the realm replaced by one that tells. */
+const SYNTAX = `
+  template: () => \`a\${n}b\${'x'}\`, derived: () => new (class extends A {})(1), fields: () => new (class extends A { y = 1; #z = 2; static s = 3; get z() { return this.#z } })(1).z, brand: () => new (class { #p; has(o) { return #p in o } })().has({}),
+  spread: () => ({ ...o, q: 1 }), rest: () => { const { a, ...r } = o; return r }, args: () => ((...a) => a.length)(1, 2), defaults: () => ((a = 1, { b } = o) => b)(), loop: () => { for (let i = 0; i < 3; i++) (() => i)() }, chain: () => typeof n + (n ?? 1) + o?.b?.c,
+  cases: () => { switch (n) { case 5: return 1 } }, keys: () => { for (const k in o) k }, computed: () => ({ ['a' + n]: 1, get q() { return 1 }, m() {} }), pattern: () => /a/g, tagged: () => ((s) => s.raw)\`a\`, plus: () => 'a' + n + true + null,
+  later: () => { (async () => { await 1 })() }, generator: () => { function* g() { yield 1 } g() }, power: () => n ** 2, list: () => [1, 2, , 3], names: () => ({ [Symbol('x')]: () => 0 }), thrown: () => { try { throw new TypeError('x') } catch {} }, gone: () => { const q = { a: 1 }; delete q.a }`
 
 describeEngines('a realm that is patched', (engine) => {
   let target: Target
@@ -116,4 +92,25 @@ describeEngines('a realm that is patched', (engine) => {
       }
     })
   }
+
+  test('syntax calls nothing that can be replaced', async () => {
+    const body = `let on = false; const seen = []
+      const spy = (holder, key) => {
+        const old = Object.getOwnPropertyDescriptor(holder, key), method = old?.value ?? old?.get
+        if (!old?.configurable || typeof method !== 'function' || key === 'constructor') return
+        const told = function (...args) { if (on) seen[seen.length] = String(key); return Reflect.apply(method, this, args) }
+        Object.defineProperty(holder, key, old.value ? { ...old, value: told } : { ...old, get: told })
+      }
+      const next = Object.getPrototypeOf([][Symbol.iterator]()), n = 5, o = { a: 1, b: { c: 2 } }, out = []
+      class A { constructor(x) { this.x = x } }
+      for (const holder of [String.prototype, Function.prototype, Object.prototype, Symbol.prototype, Number.prototype, RegExp.prototype, Promise.prototype, Map.prototype, Array.prototype, next, Object, Array, Promise, Symbol, String, JSON, Math])
+        for (const key of Reflect.ownKeys(holder)) if (key !== 'apply' && key !== '__proto__' && key !== 'push') spy(holder, key)
+      const tries = { ${SYNTAX} }
+      for (const name in tries) { seen.length = 0; on = true; try { tries[name]() } catch (error) { seen.push('threw ' + error) } on = false; out.push([name, ...seen]) }
+      return Response.json(out)`
+    await target.handler('syntax/svc', body, { limits: { cpuMs: 5_000 } })
+    const out = JSON.parse((await target.get('/syntax/svc/')).text) as string[][]
+    expect(out.length).toBeGreaterThan(20)
+    expect(out.filter((line) => line.length > 1)).toEqual([])
+  })
 })

@@ -31,6 +31,7 @@ export interface GuestOptions {
 export interface Target {
   readonly runtime: Runtime
   readonly gateway: string
+  readonly admin: string
   readonly port: number
   /** `at` is tenant/service; the tenant is made if it is not there. */
   deploy(at: string, source: string, options?: GuestOptions): Promise<void>
@@ -57,7 +58,7 @@ export async function startTarget(engine: EngineName = 'v8', config: ConfigInput
     ...(config.policy === undefined ? {} : { policy: config.policy }),
     drainMs: 500,
   })
-  const { gateway } = await runtime.start()
+  const { gateway, admin } = await runtime.start()
 
   const deploy: Target['deploy'] = async (at, source, options = {}) => {
     const [tenant = '', name = ''] = at.split('/')
@@ -76,6 +77,7 @@ export async function startTarget(engine: EngineName = 'v8', config: ConfigInput
   return {
     runtime,
     gateway,
+    admin,
     port: Number(new URL(gateway).port),
     deploy,
     handler: (at, body, options) =>

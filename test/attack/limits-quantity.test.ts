@@ -21,7 +21,8 @@ describeEngines('bounds', (engine) => {
 
   test('a promise that never settles ends in 504 at the wall limit, and the service answers others meanwhile', async () => {
     const body = `if (request.url.endsWith('/hang')) await new Promise(() => 0); return new Response('ok')`
-    await target.handler('wall/svc', body, { limits: { wallMs: 300 } })
+    await target.handler('wall/svc', body, { limits: { wallMs: 1_000 } })
+    await target.get('/wall/svc/')
     const hanging = target.get('/wall/svc/hang')
     expect((await target.get('/wall/svc/')).text).toBe('ok')
     expect(await hanging).toMatchObject({ status: 504, code: 'VELA_TURN_EXCEEDED_WALL' })

@@ -69,6 +69,9 @@ describe('a folder that somebody else wrote', () => {
     ['a link', 'import s from "./linked.json"\nexport default s'],
     ['a linked package', 'import s from "evil/secret.json"\nexport default s'],
     ['a path of tsconfig', 'import s from "mapped/secret.json"\nexport default s'],
+    ['a browser field', 'import s from "./swapped.js"\nexport default s'],
+    ['a module of Node that a browser field names', 'import s from "os"\nexport default s'],
+    ['a module of Node that tsconfig names', 'import s from "fs"\nexport default s'],
     ['a broken file', 'import s from "../broken.ts"\nexport default s'],
   ])('cannot bundle a file outside it through %s', async (_how, source) => {
     symlinkSync(join(top, 'secret.json'), join(folder, 'linked.json'))
@@ -76,12 +79,19 @@ describe('a folder that somebody else wrote', () => {
     symlinkSync(top, join(folder, 'node_modules/evil'))
     write({
       'index.ts': source.replace('TOP', top),
-      'tsconfig.json': '{"compilerOptions": {"paths": {"mapped/*": ["../*"]}}}',
+      'tsconfig.json': '{"compilerOptions": {"paths": {"mapped/*": ["../*"], "fs": ["../secret.json"]}}}',
+      'package.json': '{"browser": {"./swapped.js": "../secret.json", "os": "../secret.json"}}',
+      'swapped.js': 'export default "harmless"',
     })
     const error: unknown = await bundleService(folder).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ code: 'VELA_DEPLOY_BUNDLE_FAILED' })
     expect((error as VelaError).message).toContain("leads out of the service's folder")
     expect((error as VelaError).message).not.toContain(SECRET)
+  })
+
+  test('cannot have another file than its main bundled by a browser field', async () => {
+    write({ 'package.json': '{"browser": {"./index.ts": "../secret.json"}}' })
+    expect((await failure()).message).toContain("leads out of the service's folder")
   })
 
   test('cannot make the host read a device or wait for a pipe', async () => {

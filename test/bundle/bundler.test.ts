@@ -123,6 +123,27 @@ describe('what a service may use', () => {
     expect(bundle.source + bundle.sourceMap).not.toContain(top)
   })
 
+  test('packages that say by a field what is for browsers keep their Node half out', async () => {
+    const old = join(folder, 'node_modules/old')
+    write(
+      { 'package.json': '{"main": "./node.js", "browser": "./web.js"}', 'web.js': 'exports.old = "web"' },
+      old,
+    )
+    const swaps = join(top, 'node_modules/swaps')
+    const fields = '{"main": "./main.js", "browser": {"./platform.js": "./web.js", "fs": false}}'
+    write(
+      { 'package.json': fields, 'main.js': 'exports.swaps = require("./platform.js"); require("fs")' },
+      swaps,
+    )
+    for (const root of [old, swaps])
+      write({ 'node.js': 'require("node:net")', 'platform.js': 'require("node:net")' }, root)
+    write({ 'web.js': 'module.exports = "swapped"' }, swaps)
+    write({ 'index.ts': `export { old } from 'old'\nexport { swaps } from 'swaps'` })
+    const { source } = (await bundleService(folder)).bundle
+    for (const text of ['"web"', '"swapped"']) expect(source).toContain(text)
+    expect(source).not.toMatch(/node:|require\("/)
+  })
+
   test('JSX, JSON, text and the production build of its packages', async () => {
     write({
       'tsconfig.json': '{"compilerOptions": {"jsxImportSource": "tiny"}}',

@@ -175,12 +175,10 @@ host.describe('date-fns', (dates, engine) => {
     })
   })
 
-  test.runIf(engine === 'v8')('formats by Intl', async () => {
-    expect(await (await dates.fetch('/intl')).json()).toBe('11 February 2014')
-  })
-
-  test.runIf(engine === 'quickjs')('cannot format by Intl, which QuickJS does not have', async () => {
-    expect((await dates.fetch('/intl')).status).toBe(500)
+  test(`${engine === 'v8' ? 'formats' : 'cannot format'} by Intl, which V8 alone has`, async () => {
+    const formatted = await dates.fetch('/intl')
+    const shown = formatted.ok ? ((await formatted.json()) as string) : formatted.status
+    expect(shown).toBe(engine === 'v8' ? '11 February 2014' : 500)
   })
 })
 

@@ -6,24 +6,31 @@ let failures = 0
 const closed: (() => void)[] = []
 const upstream = createUpstream((request, response, body) => {
   const { pathname, search } = new URL(request.url ?? '', 'http://upstream')
-  if (pathname === '/echo') {
-    const { 'content-type': type, 'x-app': app, 'x-hooked': hooked } = request.headers
-    response.setHeader('content-type', 'application/json')
-    return void response.end(JSON.stringify({ method: request.method, search, body, type, app, hooked }))
+  switch (pathname) {
+    case '/echo': {
+      const { 'content-type': type, 'x-app': app, 'x-hooked': hooked } = request.headers
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify({ method: request.method, search, body, type, app, hooked }))
+      break
+    }
+    case '/flaky':
+      response.statusCode = ++failures % 3 === 0 ? 200 : 503
+      response.end('at last')
+      break
+    case '/lines':
+      for (let line = 1; line <= 3; line++) response.write(`line ${line}\n`)
+      response.end()
+      break
+    case '/bytes':
+      response.end(Buffer.alloc(300_000, 7))
+      break
+    case '/never':
+      request.socket.once('close', () => closed.splice(0).forEach((told) => told()))
+      break
+    default:
+      response.statusCode = 404
+      response.end('nothing here')
   }
-  if (pathname === '/flaky') {
-    response.statusCode = ++failures % 3 === 0 ? 200 : 503
-    return void response.end('at last')
-  }
-  if (pathname === '/lines') {
-    for (let line = 1; line <= 3; line++) response.write(`line ${line}\n`)
-    return void response.end()
-  }
-  if (pathname === '/bytes') return void response.end(Buffer.alloc(300_000, 7))
-  if (pathname === '/never')
-    return void request.socket.once('close', () => closed.splice(0).forEach((told) => told()))
-  response.statusCode = 404
-  response.end('nothing here')
 })
 const host = createLibraryHost()
 

@@ -11,8 +11,8 @@ const readRoot = (path: string): string => readFileSync(join(ROOT, path), 'utf8'
 
 const COLUMNS = ['library', 'V8', 'QuickJS', 'bundle', 'loads on V8', 'loads on QuickJS']
 const rows = readRoot('docs/libraries.md')
-  .split('\n')
-  .filter((line) => line.startsWith('|'))
+  .split(/\n\n/)
+  .flatMap((block) => (block.startsWith('| library |') ? block.trim().split('\n') : []))
   .map((line) =>
     line
       .split('|')

@@ -46,7 +46,12 @@ test('the table of what comes from the guest lists exactly what the code has, an
   expect(pairs(rows.filter((row) => row.length === 3))).toEqual(Object.entries(FROM_GUEST))
   const small = rows.filter((row) => row.length === 5)
   expect(pairs(small)).toEqual(Object.entries(HANDLER))
-  expect(pairs(small.filter((row) => row[2] !== ''), 2)).toEqual(Object.entries(BODY))
+  expect(
+    pairs(
+      small.filter((row) => row[2] !== ''),
+      2,
+    ),
+  ).toEqual(Object.entries(BODY))
 })
 
 test('the forms of messages open with their numbers', () => {
@@ -90,7 +95,16 @@ test('the example is made of real frames', () => {
     threw: note('threw'),
     data: note('data'),
   }
-  const rest = { end: note('end'), settled: note('settled'), credit: note('credit'), timer: note('timer'), call: note('call'), drop: note('drop'), message: note('message'), close: note('close') }
+  const rest = {
+    end: note('end'),
+    settled: note('settled'),
+    credit: note('credit'),
+    timer: note('timer'),
+    call: note('call'),
+    drop: note('drop'),
+    message: note('message'),
+    close: note('close'),
+  }
   readOutput(answered[0]?.payload.toString('latin1') ?? '', { ...handler, ...rest })
   expect(said).toEqual([['response', 12, 200, ['content-type', 'text/plain'], BODY.text, 'hi', false]])
 })

@@ -31,10 +31,14 @@ afterAll(async () => {
   workshop[Symbol.dispose]()
 })
 
+/** vitest's own 5 seconds are too few where several test runs share a core. */
+const SLOW = ['--testTimeout=60000', '--hookTimeout=60000']
+const SLOW_VITEST = `vitest run ${SLOW.join(' ')}`
+
 /** As typed: `npx vela` is this checkout's. */
 function runShell(line: string, cwd: string): Promise<{ exitCode: number; output: string }> {
   const env = { ...toolEnv(workshop.path), VELA_API_URL: host.urls.admin, VELA_API_TOKEN: token }
-  const command = line.replace(/\bnpx (vela|tsc)\b/, '$1').replace('npm test', 'vitest run')
+  const command = line.replace(/\bnpx (vela|tsc)\b/, '$1').replace('npm test', SLOW_VITEST)
   return new Promise((resolve) => {
     execFile('/bin/sh', ['-c', command], { cwd, env, timeout: 100_000 }, (error, stdout, stderr) => {
       resolve({ exitCode: error === null ? 0 : 1, output: `${stdout}${stderr}` })
@@ -123,6 +127,6 @@ test('the service in the README of the SDK passes the test beside it', async () 
   workshop.write('greeter/test/service.test.ts', check)
   workshop.write('greeter/tsconfig.json', readFileSync(join(shop, 'tsconfig.json'), 'utf8'))
   expect(await runTool('tsc', [], join(workshop.path, 'greeter'))).toEqual({ exitCode: 0, output: '' })
-  const { exitCode, output } = await runTool('vitest', ['run'], join(workshop.path, 'greeter'))
+  const { exitCode, output } = await runTool('vitest', ['run', ...SLOW], join(workshop.path, 'greeter'))
   expect([exitCode, output]).toEqual([0, expect.stringMatching(/Tests\s+1 passed/)])
 })

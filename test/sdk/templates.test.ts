@@ -50,7 +50,11 @@ describe.each(Object.keys(TEMPLATES))('the template %s', (name) => {
   })
 
   test('passes its own tests in the real sandbox', async () => {
-    const { exitCode, output } = await runTool('vitest', ['run', '--reporter=tap'], folder)
+    const { exitCode, output } = await runTool(
+      'vitest',
+      ['run', '--reporter=tap', '--testTimeout=60000', '--hookTimeout=60000'],
+      folder,
+    )
     expect(output).not.toContain('not ok')
     expect([exitCode, output]).toEqual([0, expect.stringContaining('ok 1')])
   }, 120_000)

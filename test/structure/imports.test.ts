@@ -108,6 +108,7 @@ test('each heavy dependency has one home', () => {
     commander: ['host/cli/'],
     'prom-client': ['host/core/metrics'],
     pino: ['host/core/log'],
+    ws: ['host/http/'],
     'node:child_process': ['host/cells/', 'host/cli/'],
   }
   for (const [name, folders] of Object.entries(homes)) {

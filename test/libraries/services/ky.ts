@@ -12,7 +12,11 @@ export default {
       headers: { 'x-app': 'shop' },
       retry: { limit: 2, delay: () => 1 },
       hooks: {
-        beforeRequest: [({ request: outgoing }) => void outgoing.headers.set('x-hooked', 'yes')],
+        beforeRequest: [
+          ({ request: outgoing }) => {
+            outgoing.headers.set('x-hooked', 'yes')
+          },
+        ],
         beforeRetry: [({ retryCount }) => void seen.push(`retry ${retryCount}`)],
         afterResponse: [({ response }) => void seen.push(`answer ${response.status}`)],
       },

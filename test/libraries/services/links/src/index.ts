@@ -4,7 +4,7 @@ import { env as globalEnv, WorkerEntrypoint } from 'cloudflare:workers'
 interface KvNamespace {
   get(key: string): Promise<string | null>
   get<Value>(key: string, type: 'json'): Promise<Value | null>
-  getWithMetadata<Metadata>(key: string): Promise<{ value: string | null; metadata: Metadata | null }>
+  getWithMetadata(key: string): Promise<{ value: string | null; metadata: { by: string } | null }>
   put(key: string, value: string, options?: { expirationTtl?: number; metadata?: unknown }): Promise<void>
   delete(key: string): Promise<void>
   list(options?: {
@@ -52,7 +52,7 @@ export default {
         await env.LINKS.delete(slug)
         return new Response(null, { status: 204 })
       default: {
-        const { value, metadata } = await env.LINKS.getWithMetadata<{ by: string }>(slug)
+        const { value, metadata } = await env.LINKS.getWithMetadata(slug)
         if (value === null) return new Response('no such link', { status: 404 })
         const hits = ((await env.HITS.get<number>(slug, 'json')) ?? 0) + 1
         ctx.waitUntil(env.HITS.put(slug, JSON.stringify(hits), { expirationTtl: 3600 }))
