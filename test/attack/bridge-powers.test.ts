@@ -86,7 +86,7 @@ describeEngines('what powers give away', (engine) => {
 
   test('setters on the prototypes of errors and objects neither see nor change what a refusal says', async () => {
     const body = `const seen = []
-      for (const P of [Error.prototype, Object.prototype, TypeError.prototype]) for (const name of ['code', 'name', 'message', 'cause', 'details', 'stack', 'value', 'status'])
+      for (const P of [Error.prototype, Object.prototype, TypeError.prototype]) for (const name of ['code', 'name', 'message', 'cause', 'details', 'stack', 'value', 'then'])
         Object.defineProperty(P, name, { __proto__: null, get() { return 'inherited' }, set(value) { seen[seen.length] = name + ' of ' + typeof value }, configurable: true })
       const say = async (work) => { try { await work(); return 'done' } catch (error) { return [Object.getOwnPropertyDescriptor(error, 'code')?.value ?? null, typeof Object.getOwnPropertyDescriptor(error, 'message')?.value] } }
       const answers = [await say(() => fetch('http://10.0.0.1/')), await say(() => env.callee.fail()), await say(() => env.kv.put('k', 'v', { ifVersion: 99 })), await say(() => env.callee.missing())]
@@ -95,7 +95,7 @@ describeEngines('what powers give away', (engine) => {
     expect(JSON.parse((await target.get('/acme/setters/')).text)).toEqual({
       answers: [
         ['VELA_FETCH_ADDRESS_REFUSED', 'string'],
-        [null, 'string'],
+        ['VELA_GUEST_THREW', 'string'],
         ['VELA_KV_CONFLICT', 'string'],
         ['VELA_METHOD_NOT_FOUND', 'string'],
       ],
@@ -199,6 +199,11 @@ describeEngines('what powers give away', (engine) => {
     expect(JSON.parse(looked)).toEqual({
       aborted: true,
       call: 'AbortError',
+      wait: 'taken',
+      enqueue: 'TypeError',
+      read: 'ended',
+      id: true,
+      still: 'x',
     })
   })
 })
