@@ -70,7 +70,9 @@ export function installConsole(target: object, native: Native, clock: Clock, req
     // One function may serve under several names, and each has its own.
     const serve = methods[name] as (...values: unknown[]) => void
     // Not by spread: a guest may have patched the iterator of arrays.
-    const method = (...values: unknown[]): void => void ReflectApply(serve, undefined, values)
+    const method = (...values: unknown[]): void => {
+      ReflectApply(serve, undefined, values)
+    }
     defineProperty(method, 'name', { value: name, configurable: true })
     defineProperty(console, name, {
       value: method,

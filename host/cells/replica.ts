@@ -73,7 +73,7 @@ export class Replica implements Resident {
       limit: deps.limits.calls,
       perform: deps.perform,
       scopeOf: (turn) => this.#scopeOf(turn),
-      say: (message, body) => this.#say(message, body),
+      say: (message, body) => this.#say(message, body, !this.#rests()),
     })
     this.#sockets = createGuestSockets({ limit: deps.limits.sockets, wake: deps.wake })
     this.#handler = createTurnOutput({
@@ -82,9 +82,8 @@ export class Replica implements Resident {
       timer: (dueMs) => this.#timer.set(dueMs),
       onPending: (turn) => this.#sockets.end(turn),
     })
-    // During the start there is no turn, and its timers must fire all the same.
     this.#timer = createGuestTimer({
-      rests: () => this.accepting && this.#turns.size === 0,
+      rests: () => this.#rests(),
       onDue: () => {
         this.#timerFired = true
         deps.wake()
@@ -186,7 +185,7 @@ export class Replica implements Resident {
     this.#end(
       { reason: fault.reason, message: fault.message, fault },
       this.#lastBatch,
-      this.#isGuilt(fault.reason),
+      GUILT.has(fault.reason),
     )
   }
 
@@ -227,10 +226,6 @@ export class Replica implements Resident {
     }
   }
 
-  #isGuilt(reason: Fault['reason']): boolean {
-    return reason === 'exceeded-cpu' || reason === 'exceeded-memory' || reason === 'exceeded-output'
-  }
-
   #end(
     end: { reason: ReplicaEnd['reason']; message: string; fault?: Fault },
     batch: number,
@@ -265,10 +260,15 @@ export class Replica implements Resident {
     }
   }
 
-  #say(message: string, body: string): void {
+  /** Nobody waits for it: no timer fires and no answer is heard before the next turn, or calling again would never end. */
+  #rests(): boolean {
+    return this.accepting && this.#turns.size === 0
+  }
+
+  #say(message: string, body: string, wakes: boolean = true): void {
     this.#messages = this.#messages === '' ? message : `${this.#messages},${message}`
     this.#bodies += body
-    this.#deps.wake()
+    if (wakes) this.#deps.wake()
   }
 
   /** Of a turn that is not known: the longest that any in flight may take, and the deepest. */
@@ -289,6 +289,7 @@ export class Replica implements Resident {
   }
 }
 
+const GUILT: ReadonlySet<string> = new Set(['exceeded-cpu', 'exceeded-memory', 'exceeded-output'])
 const INNOCENT: ReadonlySet<string> = new Set(['starved', 'exited', 'killed', 'stuck'])
 
 /** It says nothing about the guest: a busy machine, a cell that was lost. */

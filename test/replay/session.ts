@@ -102,7 +102,10 @@ export async function busySession(
 ): Promise<void> {
   const manifest = { engine, vars: { colour: 'green' }, limits: { cpuMs: 80 } }
   await deploy('curious', CURIOUS, { tenant: 'acme', manifest })
-  await deploy('twin', CURIOUS, { tenant: 'acme', manifest: { engine, limits: { cpuMs: 1_000, memoryMb: 32 } } })
+  await deploy('twin', CURIOUS, {
+    tenant: 'acme',
+    manifest: { engine, limits: { cpuMs: 1_000, memoryMb: 32 } },
+  })
   await runtime.putSecret('acme', 'twin', 'KEY', 'secret')
   const at = (service: string, path: string, init?: RequestInit): Promise<unknown> =>
     get(`/acme/${service}${path}`, init)

@@ -92,8 +92,16 @@ test('the testing helper takes types from the SDK, and the host only when it run
   expect(wrong.map(show)).toEqual([])
 })
 
-test('a cell imports nothing but Node’s file system, crypto, zlib, paths and module loader, and its engine', () => {
-  const allowed = new Set(['node:fs', 'node:crypto', 'node:zlib', 'node:path', 'node:module', 'isolated-vm'])
+test('a cell imports nothing but Node’s file system, crypto, zlib, paths, flags and module loader, and its engines', () => {
+  const allowed = new Set([
+    'node:fs',
+    'node:crypto',
+    'node:zlib',
+    'node:v8',
+    'node:path',
+    'node:module',
+    'isolated-vm',
+  ])
   const wrong = outside.filter(({ from, to }) => from.startsWith('sandbox/') && !allowed.has(to))
   expect(wrong.map(show)).toEqual([])
 })

@@ -1,0 +1,15 @@
+/** SECURITY.md names the tests that hold its defences; what it names must be there. */
+import { expect, test } from 'vitest'
+import { exists, read } from './tree.ts'
+
+test('every test that SECURITY.md names is there', () => {
+  const tables = read('SECURITY.md')
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .join('\n')
+  const names = new Set(
+    [...tables.matchAll(/`((?:bridge|limits|http|cell)-[a-z]+|innocents)`/g)].map((match) => match[1]),
+  )
+  expect(names.size).toBeGreaterThan(12)
+  expect([...names].filter((name) => !exists(`test/attack/${name}.test.ts`))).toEqual([])
+})
