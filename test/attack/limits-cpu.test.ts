@@ -54,7 +54,9 @@ describeEngines('computing without end', (engine) => {
 
   describe('a turn that computes without end is stopped', () => {
     for (const [index, [name, body]] of Object.entries(ENDLESS).entries()) {
-      test.runIf(name !== 'prepareStackTrace' || on(engine, name))(`in ${name}`, async () => {
+      // V8's own hook; where there is none, nothing can loop in it.
+      if (name === 'prepareStackTrace' && !on(engine, name)) continue
+      test(`in ${name}`, async () => {
         // A tenant each: what one of them did to its cell must not decide what the next one sees.
         const at = `cpu${index}/loop`
         await target.handler(at, body, { limits: { cpuMs: 50, wallMs: 40_000 } })

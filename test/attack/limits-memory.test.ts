@@ -35,22 +35,21 @@ describeEngines('memory without end', (engine) => {
   afterAll(() => target.close())
 
   for (const [index, [name, body]] of Object.entries(BOMBS).entries()) {
-    test.runIf(name !== INTL || on(engine, 'intl'))(
-      `a guest that fills its memory with ${name} is stopped`,
-      async () => {
-        const at = `mem${index}/bomb`
-        await target.handler(at, body, {
-          limits: { memoryMb: on(engine, 'bombMemoryMb'), cpuMs: 20_000, wallMs: 45_000 },
-        })
-        const { status, code } = await target.get(`/${at}/`)
-        if (code === 'VELA_GUEST_THREW') expect(status).toBe(500)
-        else {
-          expect(code).toBe('VELA_TURN_EXCEEDED_MEMORY')
-          expect(status).toBe(503)
-        }
-        await target.expectUnharmed()
-      },
-    )
+    // An engine without Intl cannot be attacked by it.
+    if (name === INTL && !on(engine, 'intl')) continue
+    test(`a guest that fills its memory with ${name} is stopped`, async () => {
+      const at = `mem${index}/bomb`
+      await target.handler(at, body, {
+        limits: { memoryMb: on(engine, 'bombMemoryMb'), cpuMs: 20_000, wallMs: 45_000 },
+      })
+      const { status, code } = await target.get(`/${at}/`)
+      if (code === 'VELA_GUEST_THREW') expect(status).toBe(500)
+      else {
+        expect(code).toBe('VELA_TURN_EXCEEDED_MEMORY')
+        expect(status).toBe(503)
+      }
+      await target.expectUnharmed()
+    })
   }
 
   test('what the engine does not count is bounded by the resident memory of the cell', async () => {
