@@ -2,13 +2,12 @@
  * Run once when the kernel's snapshot is made, in a context that is thrown away: what it touches is compiled in the
  * snapshot, so that a guest's first request need not wait for it. It does what nearly every guest does.
  */
-import { BODY, HANDLER, TO_GUEST } from './messages.ts'
+import { BODY, FROM_GUEST, HANDLER, TO_GUEST } from './messages.ts'
 import type { Bridge, GuestConfig } from './native.ts'
 
 interface SampleRequest {
   readonly url: string
-  readonly method: string
-  readonly headers: { get(name: string): string | null }
+  readonly headers: { get(name: string): string | null; forEach(each: () => void): void }
   json(): Promise<unknown>
 }
 
@@ -17,7 +16,9 @@ interface SamplePlatform {
     readonly pathname: string
     readonly searchParams: { get(name: string): string | null }
   }
-  readonly Response: { new (body: string, init: object): object; json(value: unknown): object }
+  readonly Response: { new (body: string, init: object): object; json(value: unknown, init: object): object }
+  readonly Headers: new (init: object) => { set(name: string, value: string): void }
+  readonly crypto: { randomUUID(): string }
   readonly console: { log(...values: unknown[]): void }
 }
 
@@ -32,16 +33,21 @@ const CONFIG: GuestConfig = {
 }
 
 export function warmUp(bridge: Bridge, platform: SamplePlatform): void {
-  const { URL, Response, console } = platform
+  const { URL, Response, Headers, crypto, console } = platform
+  const answer = async (request: SampleRequest): Promise<object> => {
+    request.headers.forEach(() => undefined)
+    const headers = new Headers({ 'x-name': 'value' })
+    headers.set('x-other', crypto.randomUUID())
+    return Response.json({ sent: await request.json() }, { headers })
+  }
   bridge.configure(JSON.stringify(CONFIG))
   bridge.register({
     default: {
-      async fetch(request: SampleRequest): Promise<object> {
+      fetch(request: SampleRequest): object {
         const { pathname, searchParams } = new URL(request.url)
-        const sent = request.method === 'POST' ? await request.json() : searchParams.get('q')
-        console.log('warm', request.headers.get('host'))
+        console.log('warm', request.headers.get('host'), searchParams.get('q'))
         if (pathname === '/text') return new Response('text', { headers: { 'x-name': 'value' } })
-        return Response.json({ sent })
+        return answer(request)
       },
       add: (a: number, b: number) => a + b,
     },
@@ -65,5 +71,8 @@ export function warmUp(bridge: Bridge, platform: SamplePlatform): void {
   ]
   bridge.deliver(2, `${JSON.stringify(messages)}\n${body}`)
   bridge.fire()
-  bridge.collect()
+  // A handler that threw would have warmed next to nothing, and nobody would notice but by the clock.
+  const said = bridge.collect()
+  if (typeof said !== 'string' || !said.startsWith(`[[${FROM_GUEST.response},1,200,`))
+    throw new Error(`The warm-up said ${String(said)}`)
 }

@@ -67,7 +67,17 @@ export function createKernelSnapshot(ivm: Ivm, core: string): Uint8Array {
   return new Uint8Array(snapshot.copy())
 }
 
-const WARM_UP = `${BRIDGE}.bind();${BRIDGE}.warmUp(${BRIDGE},globalThis)`
+/**
+ * There are no natives yet, and a handler that throws for want of one warms nothing: these answer as much as the warm-up
+ * asks for, in the form of the real ones.
+ */
+const SAMPLE_NATIVES: Readonly<Record<string, string>> = {
+  parseUrl: `u=>{const p=u.slice(16,21).replace('?','');return[u,'http:','','','a.example','a.example','',p,'?q=1','','http://a.example'].join('\\n')}`,
+  decodeUtf8: 'bytes=>bytes',
+  encodeUtf8: 'text=>text',
+  randomBytes: "length=>'r'.repeat(length)",
+}
+const WARM_UP = `${BRIDGE}.bind(${NATIVE_NAMES.map((name) => SAMPLE_NATIVES[name] ?? '()=>undefined').join(',')});${BRIDGE}.warmUp(${BRIDGE},globalThis)`
 
 /** V8 trusts a code cache like native code: `bytes` must come from the host. */
 export function codeCacheOf(ivm: Ivm, bytes: Uint8Array): ivm.ExternalCopy<ArrayBuffer> {
