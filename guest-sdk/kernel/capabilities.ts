@@ -111,7 +111,7 @@ export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
         const { signal } = web.readRequest(input, init)
         if (signal !== undefined) web.throwIfAborted(signal)
         throw deps.createError(
-          'Error',
+          'TypeError',
           'fetch is not granted to this service: add `fetch` to `capabilities` in its manifest, such as {"fetch": {"allow": ["https://api.example.com"]}}',
           'VELA_CAPABILITY_DENIED',
         )

@@ -177,7 +177,7 @@ class Grant {
     const { kind, binding } = this.ask
     if (verdict.state !== 'granted') {
       const code = verdict.state === 'revoked' ? 'VELA_CAPABILITY_REVOKED' : 'VELA_CAPABILITY_DENIED'
-      throw new GuestFacingError('Error', `${kind.kind} (${binding.name}): ${verdict.reason}`, code)
+      throw new GuestFacingError('Error', `${named(kind.kind, binding.name)}: ${verdict.reason}`, code)
     }
     return (this.#capability ??= kind.open(verdict.options, this.#place))
   }
@@ -190,6 +190,8 @@ class Grant {
 
 /** Errors whose details were made for guests; those of others may speak of the host. */
 const WITH_DETAILS: ReadonlySet<string> = new Set(['VELA_KV_CONFLICT'])
+
+const named = (kind: string, binding: string): string => (kind === binding ? kind : `${kind} (${binding})`)
 
 const isRefusal = (value: unknown): value is { readonly refused: string } =>
   typeof value === 'object' && value !== null && 'refused' in value
