@@ -13,6 +13,7 @@ import { createScheduler } from '../services/scheduler.ts'
 import { createServices } from '../services/services.ts'
 import { createCellPool } from '../cells/cell-pool.ts'
 import { createHostCapabilities } from './capabilities.ts'
+import { setCollectorFlags } from './collector-flags.ts'
 import { addComponents, portsOf, type Parts } from './components.ts'
 import { parseConfig, type ConfigInput } from './config.ts'
 import type {
@@ -61,6 +62,7 @@ export class Runtime implements Control {
   /** Opens the store and starts spare cells; serves nothing yet. `deploy` and `invoke` work from here on. */
   static async create(input: ConfigInput = {}): Promise<Runtime> {
     const config = parseConfig(input)
+    setCollectorFlags()
     const log = createLog(config.log)
     const metrics = createMetrics()
     const registry = await openRegistry({
