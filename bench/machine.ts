@@ -10,15 +10,15 @@ import { field } from './unknown.ts'
 
 export const SERVER_CORE = 0
 
+/** Read once: pinning leaves this process one core, and it would then take that for all there are. */
+const CORES: number = availableParallelism()
 /** Core 1 when there is one; a single core is shared, which `describeMachine` admits. */
-export function loadCore(): number {
-  return availableParallelism() > 1 ? 1 : SERVER_CORE
-}
+export const LOAD_CORE: number = CORES > 1 ? 1 : SERVER_CORE
 
 /** Keeps every thread of this process off the servers' core; its children inherit that. */
 export function pinToLoadCore(): void {
   requireTool('taskset', ['--version'], 'It is part of util-linux (Debian: apt-get install util-linux).')
-  const pinned = spawnSync('taskset', ['-acp', String(loadCore()), String(process.pid)])
+  const pinned = spawnSync('taskset', ['-acp', String(LOAD_CORE), String(process.pid)])
   if (pinned.status !== 0)
     throw new BenchError(`taskset could not pin this process: ${pinned.stderr.toString()}`)
 }
@@ -36,9 +36,9 @@ export function requireWrk(say: (line: string) => void): void {
 export function describeMachine(): Record<string, string | number> {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
-    cores: availableParallelism(),
+    cores: CORES,
     serverCore: SERVER_CORE,
-    loadCore: loadCore(),
+    loadCore: LOAD_CORE,
     memoryBytes: totalmem(),
     kernel: release(),
     node: process.version,

@@ -8,6 +8,7 @@
 import { BATCH_FRAME_BYTES } from './protocol/batch-frame.ts'
 import { HEADER_BYTES, TO_CELL } from './protocol/frame.ts'
 import { ProtocolViolation } from './protocol/frame-reader.ts'
+import { viewOf } from './protocol/frame-writer.ts'
 import type { SyncLink } from './sync-link.ts'
 
 /** A batch in memory, valid until the next is read. */
@@ -56,8 +57,6 @@ export function createBatchReader(link: SyncLink): BatchReader {
     },
   }
 }
-
-const viewOf = (buffer: Buffer): DataView => new DataView(buffer.buffer, buffer.byteOffset, buffer.length)
 
 /** The frames of a batch after its first; `from` and `to` are the bounds of the payload. */
 export function eachFrame(

@@ -4,12 +4,12 @@
  * hand the same calls to another isolate without any effect happening twice.
  */
 import { eachFrame, type Batch } from './batch-reader.ts'
-import { FROM_CELL, HEADER_BYTES, MAX_PAYLOAD_BYTES, TO_CELL, type Fault } from './protocol/frame.ts'
+import { COMPILE_KINDS, FROM_CELL, HEADER_BYTES, TO_CELL, type Fault } from './protocol/frame.ts'
 import type { FrameWriter } from './protocol/frame-writer.ts'
 import { ProtocolViolation } from './protocol/frame-reader.ts'
 import type { EngineName } from './protocol/engine-files.ts'
 import type { Engines, EnterResult, Guest } from './engine/contract.ts'
-import { createGuestHost, type CellGuestHost } from './guest-host.ts'
+import { createGuestHost, isTooLong, type CellGuestHost } from './guest-host.ts'
 import type { SeedStream } from './seed-stream.ts'
 
 export interface LoadFrameConfig {
@@ -44,7 +44,7 @@ export function createBatchRunner({ engines, writer, seeds, cpuMicros }: BatchDe
   let lastEngine: EngineName = 'v8'
   let nowMs = 0
   /** CPU time at the last look: asking the system costs a microsecond, so each look ends one span and begins the next. */
-  let lookedMicros = 0
+  let lookedMicros = cpuMicros()
   let batchMicros = 0
 
   const fault = (number: number, reason: Fault): void => {
@@ -78,6 +78,8 @@ export function createBatchRunner({ engines, writer, seeds, cpuMicros }: BatchDe
       host,
     })
     host.writeLogs()
+    // Loading is nobody's entry.
+    look()
     if ('fault' in result) return fault(number, result.fault)
     const resident = { guest: result.guest, host, described: false }
     residents.set(number, resident)
@@ -102,6 +104,7 @@ export function createBatchRunner({ engines, writer, seeds, cpuMicros }: BatchDe
     const mark = writer.mark()
     host.open()
     const result = guest.enter(nowMs, text, budgetMs)
+    const usedMicros = look()
     const overflow = host.close() || isTooLong(result.output)
     if (result.fault !== undefined || overflow) {
       writer.rewind(mark)
@@ -113,7 +116,7 @@ export function createBatchRunner({ engines, writer, seeds, cpuMicros }: BatchDe
       )
     }
     if (result.output !== undefined) {
-      writer.text(FROM_CELL.output, number, look(), 0, result.output)
+      writer.text(FROM_CELL.output, number, usedMicros, 0, result.output)
     }
     host.writeLogs()
     settleUnhandled(number, resident, result.unhandled)
@@ -130,8 +133,8 @@ export function createBatchRunner({ engines, writer, seeds, cpuMicros }: BatchDe
   }
 
   const compile = (what: number, source: string): void => {
-    const engine = what === COMPILE_QUICKJS ? engines.quickjs : engines.v8
-    const cache = engine.compile(source, what === 0 ? 'service' : 'kernel')
+    const engine = what === COMPILE_KINDS.quickjs ? engines.quickjs : engines.v8
+    const cache = engine.compile(source, what === COMPILE_KINDS.service ? 'service' : 'kernel')
     writer.bytes(FROM_CELL.cache, 0, 0, 0, cache ?? new Uint8Array(0))
   }
 
@@ -167,9 +170,3 @@ export function createBatchRunner({ engines, writer, seeds, cpuMicros }: BatchDe
 }
 
 const EMPTY = new Uint8Array(0)
-/** `a` of a COMPILE frame; 0 is a service for V8, 1 its kernel. */
-const COMPILE_QUICKJS = 2
-
-/** A frame must hold it; a character is at most three bytes, so most texts need not be measured. */
-const isTooLong = (text: string | undefined): boolean =>
-  text !== undefined && text.length * 3 > MAX_PAYLOAD_BYTES && Buffer.byteLength(text) > MAX_PAYLOAD_BYTES

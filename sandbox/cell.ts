@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { createBatchRunner } from './batch.ts'
 import { createBatchReader } from './batch-reader.ts'
+import { cpuMicros } from './engine/engine-fault.ts'
 import { createQuickjsEngine, type QuickjsFiles } from './engine/quickjs.ts'
 import { createV8Engine } from './engine/v8.ts'
 import { QUICKJS_IMAGE_FILE, WASM_FILE } from './protocol/engine-files.ts'
@@ -32,10 +33,6 @@ export function runCell(imageDir: string, defaultMemoryMb: number): void {
   const engines = {
     v8: createV8Engine({ ivm, kernel, defaultMemoryMb }),
     quickjs: createQuickjsEngine({ readFiles: () => readQuickjs(imageDir), defaultMemoryMb }),
-  }
-  const cpuMicros = (): number => {
-    const { user, system } = process.cpuUsage()
-    return user + system
   }
   const runner = createBatchRunner({ engines, writer, seeds: createSeedStream(), cpuMicros })
   const reader = createBatchReader(link)

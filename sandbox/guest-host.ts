@@ -1,5 +1,5 @@
 /** What one guest of a cell may do to the cell: draw random bytes, hand over output, write log lines. All bounded. */
-import { FROM_CELL } from './protocol/frame.ts'
+import { FROM_CELL, MAX_PAYLOAD_BYTES } from './protocol/frame.ts'
 import type { FrameWriter } from './protocol/frame-writer.ts'
 import type { GuestHost } from './engine/contract.ts'
 import type { SeedStream } from './seed-stream.ts'
@@ -32,12 +32,15 @@ export function createGuestHost(number: number, writer: FrameWriter, seeds: Seed
     close: () => outputBytes > MAX_OUTPUT_BYTES,
     randomBytes: (length) => seeds.bytes(number, length),
     flush(text) {
-      outputBytes += text.length
+      outputBytes += isTooLong(text) ? Infinity : text.length
       if (outputBytes <= MAX_OUTPUT_BYTES) writer.text(FROM_CELL.output, number, 0, 0, text)
     },
     emit(id, bytes) {
       outputBytes += bytes.length
-      if (outputBytes <= MAX_OUTPUT_BYTES) writer.bytes(FROM_CELL.bytes, number, id, 0, bytes)
+      if (outputBytes > MAX_OUTPUT_BYTES) return
+      // A chunk may be larger than a frame.
+      for (let at = 0; at < bytes.length; at += MAX_PAYLOAD_BYTES)
+        writer.bytes(FROM_CELL.bytes, number, id, 0, bytes.subarray(at, at + MAX_PAYLOAD_BYTES))
     },
     log(level, requestId, text) {
       logCharacters += text.length + 32
@@ -68,3 +71,7 @@ export function createGuestHost(number: number, writer: FrameWriter, seeds: Seed
     },
   }
 }
+
+/** A frame must hold it; a character is at most three bytes, so most texts need not be measured. */
+export const isTooLong = (text: string | undefined): boolean =>
+  text !== undefined && text.length * 3 > MAX_PAYLOAD_BYTES && Buffer.byteLength(text) > MAX_PAYLOAD_BYTES

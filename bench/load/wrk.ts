@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { BenchError, type Metrics } from '../contract.ts'
-import { loadCore } from '../machine.ts'
+import { LOAD_CORE } from '../machine.ts'
 import { field, parseJson } from '../unknown.ts'
 
 export interface WrkLoad {
@@ -48,7 +48,7 @@ async function spawnWrk(load: WrkLoad, bodyFile: string): Promise<string> {
   const paths = load.urls.map((url) => new URL(url)).map(({ pathname, search }) => pathname + search)
   const args = [
     '-c',
-    String(loadCore()),
+    String(LOAD_CORE),
     'wrk',
     ...options,
     first,

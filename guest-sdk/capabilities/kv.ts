@@ -48,17 +48,19 @@ class KvNamespace {
 
   /** The value, or null; `type`: text (default), json, arrayBuffer, stream. Many keys give a Map, at most 100. */
   async get(key: unknown, type: unknown = undefined): Promise<unknown> {
-    if (Array.isArray(key)) return await this.#getMany(key, typeOf(type), (read) => read.value)
+    const wanted = typeOf(type)
+    if (Array.isArray(key)) return await this.#getMany(key, wanted, (read) => read.value)
     const { value, body } = await this.#call('get', [this.#key(key)])
-    return value === null ? null : await this.#read(body, typeOf(type))
+    return value === null ? null : await this.#read(body, wanted)
   }
 
   async getWithMetadata(key: unknown, type: unknown = undefined): Promise<unknown> {
-    if (Array.isArray(key)) return await this.#getMany(key, typeOf(type), (read) => read)
+    const wanted = typeOf(type)
+    if (Array.isArray(key)) return await this.#getMany(key, wanted, (read) => read)
     const { value, body } = await this.#call('get', [this.#key(key)])
     if (value === null) return { value: null, metadata: null, version: 0 }
     const { metadata, version } = value as Entry
-    return { value: await this.#read(body, typeOf(type)), metadata: metadata ?? null, version }
+    return { value: await this.#read(body, wanted), metadata: metadata ?? null, version }
   }
 
   /** Resolves when it is durable, to `{ version }`. A string, bytes, a Blob or a stream. */

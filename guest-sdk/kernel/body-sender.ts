@@ -1,13 +1,16 @@
 /**
  * Sends a body in parts that never run further ahead than the credit the host gave: the response of a turn, or what goes
  * with a call of a capability. A slow receiver slows the guest.
+ * Threat: a chunk is the guest's, and so are its properties and the prototypes behind it. How long it is, and whether it is
+ * bytes at all, is asked of the captured getters, or a guest could write messages of its own.
  */
+import { typedArrayByteLength, typedArrayName } from '../web/intrinsics.ts'
 import { engineBytes, WORTHWHILE_BYTES } from './engine-bytes.ts'
-import { BODY, FROM_GUEST, INITIAL_CREDIT } from './messages.ts'
+import { BODY, FROM_GUEST, INITIAL_CREDIT, INLINE_BODY_LIMIT } from './messages.ts'
 import { PromiseOf, charCodeAt, fromCharCode, slice } from './primordials.ts'
 import type { Native } from './native.ts'
 import type { Outbox } from './outbox.ts'
-import type { BodyReader } from './web-contract.ts'
+import type { BodyReader, ResponseParts } from './web-contract.ts'
 
 /** Bytes above this go by a BYTES frame (one native copy), below it as characters. */
 export const SMALL_BYTES = 1024
@@ -29,6 +32,38 @@ export interface BodySenderDeps {
   readonly onEnd: (error: unknown) => void
 }
 
+/** What of a body goes inline with its message, as kind and characters, and what has to follow in parts. */
+export interface SplitBody {
+  readonly kind: number
+  readonly text: string
+  readonly rest: BodyReader | undefined
+}
+
+export function splitBody(body: ResponseParts['body']): SplitBody {
+  if (body === null) return NO_BODY
+  if ('text' in body) {
+    const { text } = body
+    if (text.length <= INLINE_BODY_LIMIT) return { kind: BODY.text, text, rest: undefined }
+    return { kind: BODY.stream, text: '', rest: textParts(text) }
+  }
+  if ('bytes' in body) {
+    const { bytes } = body
+    if (typedArrayByteLength(bytes) <= SMALL_BYTES)
+      return { kind: BODY.bytes, text: byteString(bytes), rest: undefined }
+    return { kind: BODY.stream, text: '', rest: byteParts(bytes) }
+  }
+  return { kind: BODY.stream, text: '', rest: body.stream.getReader() }
+}
+
+const NO_BODY: SplitBody = { kind: BODY.none, text: '', rest: undefined }
+
+/** Bytes leave by themselves, so what was said before them leaves first. */
+export function emitInOrder(outbox: Outbox, native: Native, id: number, bytes: Uint8Array): void {
+  const said = outbox.drain()
+  if (said !== undefined) native.flush(said)
+  native.emit(id, bytes)
+}
+
 /** Begins at once; a part is text, bytes, or (from a hostile stream) anything. */
 export function sendParts(id: number, reader: BodyReader, deps: BodySenderDeps): Sender {
   const { outbox, native } = deps
@@ -38,21 +73,18 @@ export function sendParts(id: number, reader: BodyReader, deps: BodySenderDeps):
   let resume: (() => void) | undefined
 
   const send = (part: unknown): void => {
-    if (typeof part !== 'string' && !(part instanceof Uint8Array)) {
+    if (typeof part !== 'string' && typedArrayName(part) !== 'Uint8Array') {
       throw new TypeError('A body stream must produce Uint8Array chunks; encode text with TextEncoder')
     }
-    credit -= part.length
-    sent += part.length
+    const length = typeof part === 'string' ? part.length : typedArrayByteLength(part)
+    credit -= length
+    sent += length
     if (sent > deps.limitBytes) throw new RangeError(deps.limitMessage(deps.limitBytes))
-    if (typeof part === 'string') outbox.add(`[${FROM_GUEST.data},${id},${BODY.text},${part.length}]`, part)
-    else if (part.length === 0) return
-    else if (part.length <= SMALL_BYTES) {
-      outbox.add(`[${FROM_GUEST.data},${id},${BODY.bytes},${part.length}]`, byteString(part))
-    } else {
-      const said = outbox.drain()
-      if (said !== undefined) native.flush(said)
-      native.emit(id, part)
-    }
+    if (typeof part === 'string') outbox.add(`[${FROM_GUEST.data},${id},${BODY.text},${length}]`, part)
+    else if (length === 0) return
+    else if (length <= SMALL_BYTES) {
+      outbox.add(`[${FROM_GUEST.data},${id},${BODY.bytes},${length}]`, byteString(part as Uint8Array))
+    } else emitInOrder(outbox, native, id, part as Uint8Array)
   }
 
   /** The host is told once, and before the guest's own clean-up, which may take as long as it likes. */
@@ -103,7 +135,7 @@ export function sendParts(id: number, reader: BodyReader, deps: BodySenderDeps):
 }
 
 /** Cuts between characters, never within a surrogate pair. */
-export function textParts(text: string): BodyReader {
+function textParts(text: string): BodyReader {
   let at = 0
   return listReader(() => {
     if (at >= text.length) return undefined
@@ -115,10 +147,11 @@ export function textParts(text: string): BodyReader {
   })
 }
 
-export function byteParts(bytes: Uint8Array): BodyReader {
+function byteParts(bytes: Uint8Array): BodyReader {
+  const length = typedArrayByteLength(bytes)
   let at = 0
   return listReader(() => {
-    if (at >= bytes.length) return undefined
+    if (at >= length) return undefined
     const part = bytes.subarray(at, at + PART_LENGTH)
     at += PART_LENGTH
     return part
@@ -136,8 +169,9 @@ function listReader(next: () => string | Uint8Array | undefined): BodyReader {
 }
 
 export function byteString(bytes: Uint8Array): string {
-  if (engineBytes !== undefined && bytes.length > WORTHWHILE_BYTES) return engineBytes.toText(bytes)
+  const length = typedArrayByteLength(bytes)
+  if (engineBytes !== undefined && length > WORTHWHILE_BYTES) return engineBytes.toText(bytes)
   let text = ''
-  for (let at = 0; at < bytes.length; at++) text += fromCharCode(bytes[at] as number)
+  for (let at = 0; at < length; at++) text += fromCharCode(bytes[at] as number)
   return text
 }

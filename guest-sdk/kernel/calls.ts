@@ -2,9 +2,9 @@
  * A guest's use of its powers: each call goes out as a message that names a grant by number and comes back as a result.
  * The guest holds numbers; what they stand for, and whether they may be used, only the host knows.
  */
-import { byteParts, byteString, sendParts, SMALL_BYTES, textParts, type Sender } from './body-sender.ts'
+import { sendParts, splitBody, type Sender } from './body-sender.ts'
 import { createInbound, type Inbound } from './inbound.ts'
-import { BODY, FIRST_CALL_ID, FROM_GUEST, INLINE_BODY_LIMIT, LAST_CALL_ID } from './messages.ts'
+import { BODY, FIRST_CALL_ID, FROM_GUEST, LAST_CALL_ID } from './messages.ts'
 import { NumberMap, PromiseOf, parse, stringify } from './primordials.ts'
 import type { Native } from './native.ts'
 import type { Outbox } from './outbox.ts'
@@ -23,6 +23,8 @@ export interface StartedCall {
   readonly result: Promise<CallResult>
   /** The answer is not wanted any more; `result` rejects with `reason`, and so does reading a body that came with it. */
   cancel(reason: unknown): void
+  /** Calls back when it has been answered and nothing flows any more. */
+  onOver(callback: () => void): void
 }
 
 export interface Calls {
@@ -57,6 +59,7 @@ interface Failure {
 
 interface Call {
   readonly turn: number
+  onOver: (() => void) | undefined
   resolve: ((result: CallResult) => void) | undefined
   reject: (reason: unknown) => void
   sender: Sender | undefined
@@ -65,6 +68,8 @@ interface Call {
 
 export function createCalls({ outbox, native, createError }: CallsDeps): Calls {
   const calls = new NumberMap<Call>()
+  /** Of each turn, so that its end costs what it began; 0 never ends. */
+  const byTurn = new NumberMap<{ count: number; readonly calls: NumberMap<Call> }>()
   let lastId = FIRST_CALL_ID - 1
 
   const nextId = (): number => {
@@ -73,15 +78,32 @@ export function createCalls({ outbox, native, createError }: CallsDeps): Calls {
     return lastId
   }
 
+  const remember = (id: number, call: Call): void => {
+    calls.set(id, call)
+    if (call.turn === 0) return
+    let own = byTurn.get(call.turn)
+    if (own === undefined) byTurn.set(call.turn, (own = { count: 0, calls: new NumberMap() }))
+    own.count++
+    own.calls.set(id, call)
+  }
+
+  const forget = (id: number, call: Call): void => {
+    calls.delete(id)
+    const own = byTurn.get(call.turn)
+    if (own?.calls.delete(id) === true && --own.count === 0) byTurn.delete(call.turn)
+    call.onOver?.()
+  }
+
   /** A call is over when it has been answered and neither body is under way. */
   const closeIfOver = (id: number, call: Call): void => {
+    if (calls.get(id) !== call) return
     if (call.resolve === undefined && call.sender === undefined && call.inbound === undefined)
-      calls.delete(id)
+      forget(id, call)
   }
 
   const cancel = (id: number, call: Call, reason: unknown): void => {
     if (calls.get(id) !== call) return
-    calls.delete(id)
+    forget(id, call)
     outbox.add(`[${FROM_GUEST.drop},${id}]`, '')
     if (call.resolve !== undefined) {
       call.resolve = undefined
@@ -91,27 +113,6 @@ export function createCalls({ outbox, native, createError }: CallsDeps): Calls {
     call.sender?.cancel(reason)
   }
 
-  /** Says the call with as much of its body as goes inline; returns what has to follow in parts. */
-  const say = (
-    head: string,
-    json: string,
-    turn: number,
-    body: CallBody,
-  ): Parameters<typeof sendParts>[1] | undefined => {
-    if (body === null) {
-      outbox.add(`${head},${BODY.none},0,${turn}]`, json)
-    } else if ('text' in body && body.text.length <= INLINE_BODY_LIMIT) {
-      outbox.add(`${head},${BODY.text},${body.text.length},${turn}]`, json + body.text)
-    } else if ('bytes' in body && body.bytes.length <= SMALL_BYTES) {
-      outbox.add(`${head},${BODY.bytes},${body.bytes.length},${turn}]`, json + byteString(body.bytes))
-    } else {
-      outbox.add(`${head},${BODY.stream},0,${turn}]`, json)
-      if ('text' in body) return textParts(body.text)
-      return 'bytes' in body ? byteParts(body.bytes) : body.stream.getReader()
-    }
-    return undefined
-  }
-
   return {
     start(grant, turn, method, args, body) {
       const json = stringify(args)
@@ -119,6 +120,7 @@ export function createCalls({ outbox, native, createError }: CallsDeps): Calls {
       const id = nextId()
       const call: Call = {
         turn,
+        onOver: undefined,
         resolve: undefined,
         reject: () => undefined,
         sender: undefined,
@@ -128,12 +130,12 @@ export function createCalls({ outbox, native, createError }: CallsDeps): Calls {
         call.resolve = resolve
         call.reject = reject
       })
-      calls.set(id, call)
-      const rest = say(
-        `[${FROM_GUEST.call},${id},${grant},${stringify(method) as string},${json.length}`,
-        json,
-        turn,
-        body,
+      remember(id, call)
+      const { kind, text, rest } = splitBody(body)
+      const name = stringify(method) as string
+      outbox.add(
+        `[${FROM_GUEST.call},${id},${grant},${name},${json.length},${kind},${text.length},${turn}]`,
+        json + text,
       )
       if (rest !== undefined) {
         call.sender = sendParts(id, rest, {
@@ -148,7 +150,14 @@ export function createCalls({ outbox, native, createError }: CallsDeps): Calls {
           },
         })
       }
-      return { result, cancel: (reason) => cancel(id, call, reason) }
+      return {
+        result,
+        cancel: (reason) => cancel(id, call, reason),
+        onOver: (callback) => {
+          if (calls.get(id) === call) call.onOver = callback
+          else callback()
+        },
+      }
     },
 
     result(id, json, kind, text) {
@@ -191,9 +200,7 @@ export function createCalls({ outbox, native, createError }: CallsDeps): Calls {
     },
 
     endTurn(turn, reason) {
-      calls.each((call, id) => {
-        if (call.turn === turn) cancel(id, call, reason())
-      })
+      byTurn.get(turn)?.calls.each((call, id) => cancel(id, call, reason()))
     },
   }
 }

@@ -15,7 +15,7 @@ export interface Power {
 }
 
 /** What each part in guest-sdk/capabilities/ exports as `create`. */
-export type CapabilityFactory = (kit: CapabilityKit) => (power: Power, options: unknown) => unknown
+export type CapabilityFactory = (kit: CapabilityKit) => Maker
 
 export interface CapabilityKit {
   readonly web: WebHooks
@@ -52,6 +52,7 @@ const GLOBAL_FETCH = 'fetch'
 export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
   const { calls, web } = deps
   let vars: Readonly<Record<string, unknown>> = freeze({})
+  let varNames: readonly string[] = []
   let bound: readonly Bound[] = []
   let shared: object = vars
   let fetchGrant: number | undefined
@@ -66,24 +67,19 @@ export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
   const powerOf = (grant: number, turn: number): Power => ({
     async call(method, args, body = null, signal = undefined) {
       if (signal !== undefined) web.throwIfAborted(signal)
-      const { result, cancel } = calls.start(grant, turn, method, args, body)
-      if (signal === undefined) return await result
-      const forget = web.onAbort(signal, cancel)
-      let streams = false
-      try {
-        const answer = await result
-        streams = answer.body !== null && 'pull' in answer.body
-        return answer
-      } finally {
-        // While a body may still be read, it can be aborted.
-        if (!streams) forget()
-      }
+      const { result, cancel, onOver } = calls.start(grant, turn, method, args, body)
+      // Also while a body that came with the answer may still be read.
+      if (signal !== undefined) onOver(web.onAbort(signal, cancel))
+      return await result
     },
   })
 
   const build = (turn: number): object => {
     const env: Record<string, unknown> = {}
-    for (const key of ReflectOwnKeys(vars) as string[]) define(env, key, vars[key])
+    for (let index = 0; index < varNames.length; index++) {
+      const name = varNames[index] as string
+      define(env, name, vars[name])
+    }
     for (let index = 0; index < bound.length; index++) {
       const { name, grant, make, options } = bound[index] as Bound
       define(env, name, make(powerOf(grant, turn), options))
@@ -94,6 +90,7 @@ export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
   return {
     configure(values, bindings) {
       vars = values
+      varNames = ReflectOwnKeys(values) as string[]
       const makers: Record<string, Maker> = { __proto__: null } as unknown as Record<string, Maker>
       const list: Bound[] = []
       for (const [name, kind, grant, options] of bindings) {

@@ -11,9 +11,9 @@ export const TO_GUEST = {
    * [0, id, another HANDLER, name, 0, 0, BODY.text, size, requestId], the arguments following as a JSON array.
    */
   invoke: 0,
-  /** [1, id, size, last]: part of a request body, a byte string; `last` is 1 at its end, 2 when it broke off. */
+  /** [1, id, size, last]: part of a request body or of a capability's answer, a byte string; `last` is 1 at its end, 2 when it broke off. */
   data: 1,
-  /** [2, id, bytes]: leave to send so many more bytes of the response body. */
+  /** [2, id, bytes]: leave to send so many more bytes: of the response, of what goes with a call, to a socket. */
   credit: 2,
   /** [3, id, code]: the caller has gone or the deadline has passed; nobody waits for the result. */
   cancel: 3,
@@ -37,13 +37,13 @@ export const FROM_GUEST = {
   value: 1,
   /** [2, id, size, pending]: what the handler threw, as JSON {name, message, stack?, code?}. */
   threw: 2,
-  /** [3, id, BODY, size]: part of a response body. */
+  /** [3, id, BODY, size]: part of a response body, or of what goes with a call. */
   data: 3,
-  /** [4, id, how]: end of a response body: 0 complete, 1 broken off by an error. */
+  /** [4, id, how]: end of such a body, or of a socket's turn: 0 complete, 1 broken off by an error. */
   end: 4,
   /** [5, id]: waitUntil has settled; the turn is over. */
   settled: 5,
-  /** [6, id, bytes]: leave to send so many more bytes of the request body; 0 means that it is not wanted. */
+  /** [6, id, bytes]: leave to send so many more bytes: of the request, of a capability's answer, of a socket's messages; 0 means that it is not wanted. */
   credit: 6,
   /** [7, ms]: when the earliest timer is due (epoch milliseconds); 0 means that there is none. */
   timer: 7,

@@ -4,7 +4,7 @@
  * loses its connection: what waits in the isolate for one socket is bounded.
  */
 import { typedArrayByteLength } from '../web/intrinsics.ts'
-import { byteString, SMALL_BYTES } from './body-sender.ts'
+import { byteString, emitInOrder, SMALL_BYTES } from './body-sender.ts'
 import { BODY, CLOSE, FROM_GUEST, SOCKET_MESSAGE_COST, SOCKET_WINDOW } from './messages.ts'
 import type { Native } from './native.ts'
 import type { Outbox } from './outbox.ts'
@@ -67,9 +67,7 @@ export function openSocket(id: number, parts: ResponseParts, end: SocketEnd, dep
       outbox.add(`[${FROM_GUEST.message},${id},${BODY.bytes},${text.length}]`, text)
     } else {
       outbox.add(`[${FROM_GUEST.message},${id},${BODY.stream},${length}]`, '')
-      const said = outbox.drain()
-      if (said !== undefined) native.flush(said)
-      native.emit(id, data)
+      emitInOrder(outbox, native, id, data)
     }
   }
 

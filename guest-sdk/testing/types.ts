@@ -2,11 +2,7 @@
  * What `@vela/guest-sdk/testing` gives, for compilers: types alone, without Node's, so that tests can be checked with
  * the same library as the service.
  */
-import type { JsonValue } from '../types/web.ts'
-
-/** The author's own `Response`, or what there is of it. */
-type ResponseOf<Scope> = Scope extends { Response: { prototype: infer Instance } } ? Instance : object
-type InitOf<Scope> = Scope extends { fetch: (input: never, init?: infer Init) => unknown } ? Init : object
+import type { GuestRequestInit, GuestResponse, JsonValue } from '../types/web.ts'
 
 export interface StartServiceOptions {
   /** Over the manifest's `vars`, key by key. */
@@ -50,7 +46,7 @@ export interface RunningService {
   /** What it asks for and did not get, one line each. */
   readonly denied: readonly string[]
   /** An HTTP request, through the gateway. `path` begins with a slash. */
-  fetch(path?: string, init?: InitOf<typeof globalThis>): Promise<ResponseOf<typeof globalThis>>
+  fetch(path?: string, init?: GuestRequestInit): Promise<GuestResponse>
   /**
    * Calls a method (`quote`, `Api.quote`). Arguments and result are JSON; the result's type is the caller's promise. Rejects
    * with an error whose `code` is `VELA_GUEST_THREW` (and whose message is what was thrown), `VELA_METHOD_NOT_FOUND`, …

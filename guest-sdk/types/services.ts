@@ -18,6 +18,7 @@ type Reserved =
   | 'tail'
   | 'email'
   | 'constructor'
+  | 'default'
   | 'then'
 
 type MethodNames<Target> = {

@@ -55,14 +55,21 @@ export interface BodyDeps {
   paramsText(value: unknown): string | undefined
 }
 
+/** A body on its way out. */
+export type OutgoingBody =
+  | null
+  | { readonly text: string }
+  | { readonly bytes: Uint8Array }
+  | { readonly stream: ReadableStream }
+
 export interface BodyKit {
   /** A body and its default content type, from a BodyInit. */
   extract(init: unknown): { state: BodyState; type: string | undefined }
   isUsed(state: BodyState): boolean
   isLocked(state: BodyState): boolean
   hasBody(state: BodyState): boolean
-  /** What `take` returned, as a stream; for what is neither a string nor bytes. */
-  asStream(taken: Source | ReadableStream): ReadableStream
+  /** Marks the body used and returns it for those who send it. */
+  takeOut(state: BodyState): OutgoingBody
   clone(state: BodyState): BodyState
   /** Hands the body over to a new owner; the old one counts as used. */
   transfer(state: BodyState): BodyState
@@ -262,10 +269,14 @@ export function createBodies(deps: BodyDeps): BodyKit {
     isUsed,
     isLocked,
     hasBody: (state) => state.source !== null || state.stream !== undefined,
-    asStream: (taken) =>
-      deps.loadedStreams()?.isReadable(taken) === true
-        ? (taken as ReadableStream)
-        : (streamOf(new BodyState(taken as Source)) as ReadableStream),
+    takeOut(state) {
+      const taken = take(state)
+      if (taken === null) return null
+      if (typeof taken === 'string') return { text: taken }
+      if (typedArrayName(taken) === 'Uint8Array') return { bytes: taken as Uint8Array }
+      const isStream = deps.loadedStreams()?.isReadable(taken) === true
+      return { stream: (isStream ? taken : streamOf(new BodyState(taken as Source))) as ReadableStream }
+    },
     clone,
     transfer,
     take,

@@ -20,6 +20,12 @@ const CHUNK = 8192
 
 export const isAscii = (text: string): boolean => exec(NON_ASCII, text) === null
 
+/** For the parts: they are bundled by themselves, and only the core has the engine's own copies (kernel/engine-bytes.ts). */
+export interface ByteStrings {
+  bytesFromByteString(text: string): Uint8Array<ArrayBuffer>
+  byteStringFromBytes(bytes: Uint8Array): string
+}
+
 export function bytesFromByteString(text: string): Uint8Array<ArrayBuffer> {
   const { length } = text
   if (engineBytes !== undefined && length > WORTHWHILE_BYTES) return new Bytes(engineBytes.toBuffer(text))

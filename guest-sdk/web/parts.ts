@@ -1,6 +1,6 @@
 /** The lazily loaded parts: each is evaluated when first needed, once, and given what it needs of the core. */
 import type { Native } from '../kernel/native.ts'
-import { bytesFromByteString, type Codec } from './bytes.ts'
+import { bytesFromByteString, byteStringFromBytes, type Codec } from './bytes.ts'
 import { domException, DOMException } from './dom-exception.ts'
 import type { EncodingKit } from './encoding.ts'
 import type { EventsKit } from './event-types.ts'
@@ -80,6 +80,8 @@ export function createParts(loadPart: LoadPart, deps: PartsDeps): Parts {
         randomBytes: deps.randomBytes,
         parseParams: deps.parseParams,
         streamOf: (bytes) => parts.streams().fromSource(bytes),
+        bytesFromByteString,
+        byteStringFromBytes,
       })),
     encodings: () => (encodings ??= loadPart('encodings') as EncodingsPart),
     clone: () =>
@@ -96,6 +98,8 @@ export function createParts(loadPart: LoadPart, deps: PartsDeps): Parts {
       (compression ??= load<CompressionDeps, CompressionPart>('compression', {
         native: deps.native.compression,
         domException,
+        bytesFromByteString,
+        byteStringFromBytes,
         ...parts.streams().classes,
       })),
     errorEvents: () => (errorEvents ??= load('error-events', { events: deps.events })),

@@ -3,13 +3,11 @@
  * body is not decoded and its signal does not exist until the handler asks.
  */
 import type { AbortSignal, AbortKit } from './abort.ts'
-import { BodyState, type BodyKit, type IncomingBody } from './body.ts'
+import { BodyState, type BodyKit, type IncomingBody, type OutgoingBody } from './body.ts'
 import { dictionary } from './dictionary.ts'
 import { HeaderList } from './header-list.ts'
 import type { Headers, HeadersKit } from './headers.ts'
-import { typedArrayName } from './intrinsics.ts'
 import { attributesOf, DEFAULTS, normalizeMethod, type RequestInit } from './request-init.ts'
-import type { ResponseParts } from './response.ts'
 
 export interface Request {
   readonly method: string
@@ -25,7 +23,7 @@ export interface RequestParts {
   readonly url: string
   /** Flat: name, value, … */
   readonly headers: string[]
-  readonly body: ResponseParts['body']
+  readonly body: OutgoingBody
   /** undefined: nobody can abort it. */
   readonly signal: AbortSignal | undefined
   readonly redirect: string
@@ -205,15 +203,7 @@ export function createRequestKit({ headers: headersKit, bodies, abort, parseUrl 
 
   function readRequest(input: unknown, init: RequestInit | undefined): RequestParts {
     const state = build(input, dictionary(init, 'Request'))
-    const taken = bodies.take(state.body)
-    const body: RequestParts['body'] =
-      taken === null
-        ? null
-        : typeof taken === 'string'
-          ? { text: taken }
-          : typedArrayName(taken) === 'Uint8Array'
-            ? { bytes: taken as Uint8Array }
-            : { stream: bodies.asStream(taken) }
+    const body = bodies.takeOut(state.body)
     const { signal } = state
     return {
       method: state.method,

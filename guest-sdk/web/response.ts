@@ -1,9 +1,10 @@
 /** Response (Fetch), and what the kernel reads of one when a handler returns it. */
 import type { ReadableStream } from 'web-streams-polyfill'
-import { BodyState, type BodyKit, type IncomingBody } from './body.ts'
+import { dictionary } from './dictionary.ts'
+import { BodyState, type BodyKit, type IncomingBody, type OutgoingBody } from './body.ts'
 import { HeaderList } from './header-list.ts'
 import type { Headers, HeadersKit } from './headers.ts'
-import { exec, JsonStringify, typedArrayName } from './intrinsics.ts'
+import { exec, JsonStringify } from './intrinsics.ts'
 import type { SocketEnd } from '../kernel/web-contract.ts'
 
 export interface ResponseParts {
@@ -11,11 +12,7 @@ export interface ResponseParts {
   readonly status: number
   /** Flat name, value, … in order; names in lower case, `set-cookie` apart. */
   readonly headers: string[]
-  readonly body:
-    | null
-    | { readonly text: string }
-    | { readonly bytes: Uint8Array }
-    | { readonly stream: ReadableStream }
+  readonly body: OutgoingBody
   /** With status 101. */
   readonly socket?: SocketEnd
 }
@@ -104,10 +101,7 @@ export function createResponse(
     init: ResponseInit | undefined,
     defaultType: string | undefined,
   ): ResponseState {
-    if (init !== undefined && init !== null && typeof init !== 'object' && typeof init !== 'function') {
-      throw new TypeError('Response: the init must be an object')
-    }
-    const options = init ?? {}
+    const options = dictionary(init, 'Response')
     const givenStatus = options.status
     // Web IDL's unsigned short; a status of a wrong kind becomes 0 and is refused.
     const status = givenStatus === undefined ? 200 : +givenStatus & 0xffff
@@ -224,13 +218,8 @@ export function createResponse(
     if (status === 0) throw new TypeError('Response.error() cannot be sent')
     if (webSocket !== null)
       return { status, headers: list.flat(), body: null, socket: sockets.take(webSocket) }
-    const taken = bodies.take(state.body)
-    const headers = list.flat()
-    if (taken === null) return { status, headers, body: null }
-    if (typeof taken === 'string') return { status, headers, body: { text: taken } }
-    if (typedArrayName(taken) === 'Uint8Array')
-      return { status, headers, body: { bytes: taken as Uint8Array } }
-    return { status, headers, body: { stream: bodies.asStream(taken) } }
+    const body = bodies.takeOut(state.body)
+    return { status, headers: list.flat(), body }
   }
 
   function createResponse(head: ResponseHead, body: IncomingBody): Response {

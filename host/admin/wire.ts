@@ -4,7 +4,8 @@
  */
 import { z } from 'zod'
 import { MAXIMUM_LIMITS, type Limits } from '../../sandbox/protocol/limits.ts'
-import type { Control, DeployRequest, DeployResult, LogEntry } from '../core/control.ts'
+import type { EngineName } from '../../sandbox/protocol/engine-files.ts'
+import type { Decision, DeployRequest, DeployResult, LogEntry } from '../core/control.ts'
 import type { Problem } from '../core/errors.ts'
 import type { JsonValue, Scope, TokenRecord } from '../registry/types.ts'
 
@@ -31,10 +32,10 @@ export interface InvokeInput {
 }
 
 /** `policy`: the operator's policy decides again. */
-export type GrantDecisionInput = Parameters<Control['decideGrant']>[3]
+export type GrantDecisionInput = Decision
 
 /** `manifest`: what the manifest says, again. */
-export type EngineInput = 'v8' | 'quickjs' | 'manifest'
+export type EngineInput = EngineName | 'manifest'
 
 export interface TokenInput {
   readonly tenant: string | null

@@ -72,7 +72,6 @@ function esbuildOptions(entry: Entry) {
     platform: 'browser',
     target: 'es2024',
     conditions: ['workerd', 'worker', 'browser'],
-    mainFields: ['browser', 'module', 'main'],
     external: [...PROVIDED_MODULES],
     define: { 'process.env.NODE_ENV': '"production"' },
     jsx: 'automatic',

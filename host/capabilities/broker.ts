@@ -4,7 +4,7 @@
  * call looks at today's decision, so what is revoked fails from the next call on.
  */
 import type { GrantStatus } from '../core/control.ts'
-import { VelaError } from '../core/errors.ts'
+import { ERRORS, VelaError } from '../core/errors.ts'
 import { ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
 import type { Deployment, GrantDecision, JsonValue, Manifest } from '../registry/types.ts'
 import { asksMore, readAsks, type Ask, type Kinds } from './asks.ts'
@@ -41,8 +41,10 @@ export interface BrokerDeps {
   readonly policy: Policy
   /** The operator's decision about a binding, if there is one. */
   readonly decisionOf: (tenant: string, service: string, binding: string) => GrantDecision | undefined
-  /** Changes with every decision, so that a verdict can be kept until then. */
+  /** Changes with every decision of anybody, so that nothing is looked up again until then. */
   readonly epoch: () => number
+  /** How many services the host itself has: another one may change what a binding means. */
+  readonly hosts: () => number
   /** A capability failed for reasons that are not the guest's. */
   readonly onFailure: (place: Place, kind: string, error: unknown) => void
 }
@@ -51,7 +53,7 @@ type Verdict =
   | { readonly state: 'granted'; readonly options: unknown; readonly reason?: string }
   | { readonly state: 'denied' | 'revoked'; readonly reason: string }
 
-export function createBroker({ kinds, policy, decisionOf, epoch, onFailure }: BrokerDeps): Broker {
+export function createBroker({ kinds, policy, decisionOf, epoch, hosts, onFailure }: BrokerDeps): Broker {
   const judge = (place: Place, { kind, binding, asked }: Ask): Verdict => {
     const decision = decisionOf(place.tenant, place.service, binding.name)
     if (decision?.state === 'revoked') return { state: 'revoked', reason: 'revoked by an operator' }
@@ -69,6 +71,11 @@ export function createBroker({ kinds, policy, decisionOf, epoch, onFailure }: Br
     return { state: 'granted', options: narrowed }
   }
 
+  const basisOf = ({ tenant, service }: Place, { binding }: Ask): Basis => ({
+    decision: decisionOf(tenant, service, binding.name),
+    hosts: hosts(),
+  })
+
   const open = (deployment: Deployment): DeploymentGrants => {
     const { tenant, service, version, manifest } = deployment
     const place: Place = { tenant, service, version }
@@ -83,7 +90,11 @@ export function createBroker({ kinds, policy, decisionOf, epoch, onFailure }: Br
       perform(number, call) {
         const grant = grants[number]
         if (grant === undefined) throw new ProtocolViolation(`A call names the grant ${number}`)
-        const capability = grant.at(epoch(), () => judge(place, grant.ask))
+        const capability = grant.at(
+          epoch() + hosts(),
+          () => basisOf(place, grant.ask),
+          () => judge(place, grant.ask),
+        )
         try {
           const result = capability.call(call)
           return result instanceof Promise ? guarded(place, grant.ask.kind.kind, result) : result
@@ -112,8 +123,10 @@ export function createBroker({ kinds, policy, decisionOf, epoch, onFailure }: Br
   const guestFacing = (place: Place, kind: string, thrown: unknown): GuestFacingError => {
     if (thrown instanceof GuestFacingError) return thrown
     if (thrown instanceof VelaError) {
+      const { exposed, title } = ERRORS[thrown.code]
       const details = WITH_DETAILS.has(thrown.code) ? (thrown.details as JsonValue) : undefined
-      return new GuestFacingError('Error', thrown.message, thrown.code, details)
+      // What is not for clients says something of the host: not for guests either.
+      return new GuestFacingError('Error', exposed ? thrown.message : title, thrown.code, details)
     }
     onFailure(place, kind, thrown)
     return new GuestFacingError('Error', `The capability ${kind} failed`, 'VELA_CAPABILITY_FAILED')
@@ -153,12 +166,22 @@ export function createBroker({ kinds, policy, decisionOf, epoch, onFailure }: Br
   }
 }
 
-/** One binding: its capability is opened by the first call under a decision, and again when the decision has changed. */
+/** What a verdict rests on beside the manifest and the policy, which stand. */
+interface Basis {
+  readonly decision: GrantDecision | undefined
+  readonly hosts: number
+}
+
+/**
+ * One binding: its capability is opened by the first call under a decision, and again when that decision has changed; what others
+ * decide elsewhere must not break off what it has under way.
+ */
 class Grant {
   readonly ask: Ask
   readonly #place: Place
   #capability: Capability | undefined
   #epoch = -1
+  #basis: Basis | undefined
   #verdict: Verdict = { state: 'denied', reason: '' }
 
   constructor(place: Place, ask: Ask) {
@@ -167,11 +190,15 @@ class Grant {
   }
 
   /** Throws GuestFacingError unless it is granted now. */
-  at(epoch: number, judge: () => Verdict): Capability {
+  at(epoch: number, basisOf: () => Basis, judge: () => Verdict): Capability {
     if (epoch !== this.#epoch) {
-      this.close()
-      this.#verdict = judge()
       this.#epoch = epoch
+      const basis = basisOf()
+      if (basis.decision !== this.#basis?.decision || basis.hosts !== this.#basis?.hosts) {
+        this.close()
+        this.#basis = basis
+        this.#verdict = judge()
+      }
     }
     const verdict = this.#verdict
     const { kind, binding } = this.ask

@@ -61,7 +61,7 @@ export interface Capability {
    * GuestFacingError as it is, anything else as VELA_CAPABILITY_FAILED without a word about the host.
    */
   call(call: CapabilityCall): CapabilityResult | Promise<CapabilityResult>
-  /** The deployment ended or the grant was revoked. Calls in flight were aborted by their signals. */
+  /** The deployment ended, or another decision about the binding stands and a call has come since. */
   close(): void
 }
 

@@ -44,7 +44,7 @@ const MOST_RPS = 1_000_000
 const MOST_PATTERNS = 100
 
 export function createFetchKind(client: HttpClient): CapabilityKind<FetchOptions> {
-  // Asked again at each call, with the same objects as long as nothing is decided anew.
+  // The same question has the same object for its answer.
   const narrowed = new WeakMap<FetchOptions, WeakMap<object, FetchOptions | Refusal>>()
 
   return {

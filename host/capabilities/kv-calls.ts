@@ -4,7 +4,7 @@
  * taken off every key that comes out, and a list never leaves the keys behind it, whatever prefix or cursor the guest sends.
  * Threat: a guest that asks for large values and reads none of them; they are counted while the host holds them.
  */
-import { ERRORS, VelaError } from '../core/errors.ts'
+import { VelaError } from '../core/errors.ts'
 import type { KvEntry, KvListed, KvNamespace, KvStore } from '../kv/types.ts'
 import { SMALL_VALUE_BYTES } from '../kv/types.ts'
 import type { JsonValue } from '../registry/types.ts'
@@ -34,11 +34,12 @@ export function createKvCalls(binding: KvBinding): Capability {
 
   const found = (entry: KvEntry | null, call: CapabilityCall): CapabilityResult => {
     if (entry === null) return { value: null }
-    const { value } = entry
-    // Reading the signal makes one, which small values never need.
-    const body = value.length > SMALL_VALUE_BYTES ? counted(value, call.signal) : value
-    return { value: about(entry), body }
+    return { value: about(entry), body: bodyOf(entry.value, call) }
   }
+
+  /** Small values go at once, and need no signal: reading it makes one. */
+  const bodyOf = (value: Uint8Array, call: CapabilityCall): CapabilityResult['body'] =>
+    value.length > SMALL_VALUE_BYTES ? counted(value, call.signal) : value
 
   /** The bytes in parts, counted against the tenant until they are read, given up or nobody's any more. */
   const counted = (value: Uint8Array, signal: AbortSignal): AsyncIterable<Uint8Array> => {
@@ -55,11 +56,11 @@ export function createKvCalls(binding: KvBinding): Capability {
     return partsOf(value, release)
   }
 
-  const getMany = async ({ args }: CapabilityCall): Promise<CapabilityResult> => {
-    const entries = await namespace.getMany(readKeys(args[0]).map((key) => inside(prefix, key)))
+  const getMany = async (call: CapabilityCall): Promise<CapabilityResult> => {
+    const entries = await namespace.getMany(readKeys(call.args[0]).map((key) => inside(prefix, key)))
     return {
       value: entries.map((entry) => (entry === null ? null : { ...about(entry), size: entry.value.length })),
-      body: Buffer.concat(entries.map((entry) => entry?.value ?? NOTHING)),
+      body: bodyOf(Buffer.concat(entries.map((entry) => entry?.value ?? NOTHING)), call),
     }
   }
 
@@ -112,14 +113,7 @@ export function createKvCalls(binding: KvBinding): Capability {
   }
 
   return {
-    call(call) {
-      try {
-        const result = act(call)
-        return result instanceof Promise ? result.catch(toGuest) : result
-      } catch (thrown) {
-        return toGuest(thrown)
-      }
-    },
+    call: act,
     close() {
       for (const release of unread) release()
     },
@@ -144,12 +138,8 @@ function outside(
   return key
 }
 
-function about(
-  { metadata, version, expiresAtMs }: KvEntry,
-  more: Record<string, JsonValue> = {},
-): Record<string, JsonValue> {
+function about({ metadata, version, expiresAtMs }: KvEntry): Record<string, JsonValue> {
   return {
-    ...more,
     metadata: metadata === null ? null : parse(metadata),
     version,
     expiration: expiresAtMs === null ? null : seconds(expiresAtMs),
@@ -171,13 +161,6 @@ function readOnly(): never {
     'This binding may only read. Ask for "access": "write" in the manifest.',
     'VELA_CAPABILITY_DENIED',
   )
-}
-
-/** What the table of errors does not show to clients says something of the host: not for guests either. */
-function toGuest(thrown: unknown): never {
-  if (thrown instanceof VelaError && !ERRORS[thrown.code].exposed)
-    throw new GuestFacingError('Error', ERRORS[thrown.code].title, thrown.code)
-  throw thrown
 }
 
 // No generator: one that was never begun would not run its `finally` when it is given up.

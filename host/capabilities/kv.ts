@@ -7,6 +7,7 @@
 import { z } from 'zod'
 import type { KvStore } from '../kv/types.ts'
 import { DEFAULT_QUOTA_BYTES, MAX_KEY_BYTES, MEBIBYTE } from '../kv/types.ts'
+import { isName } from '../registry/names.ts'
 import type { JsonValue } from '../registry/types.ts'
 import { AskProblem } from './capability.ts'
 import type { Binding, CapabilityKind, Place, Refusal } from './capability.ts'
@@ -26,10 +27,9 @@ export interface KvOptions {
 const MOST_BINDINGS = 32
 // What is left of a key behind the longest prefix must still be a name.
 const MOST_PREFIX_BYTES = MAX_KEY_BYTES / 2
-const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
 const NAME = 'must be a name of at most 63 lower-case letters, digits and inner hyphens'
-const namespace = z.string(NAME).refine((name) => LABEL.test(name) && !/^..--/.test(name), NAME)
+const namespace = z.string(NAME).refine((name) => isName('namespace', name), NAME)
 const PREFIX = `must be a text of at most ${MOST_PREFIX_BYTES} bytes, without lone surrogates`
 const prefix = z
   .string(PREFIX)
@@ -48,16 +48,7 @@ const policySchema = z.strictObject({
   namespaces: z.array(namespace).optional(),
 })
 
-export interface KvKindDeps {
-  readonly kv: KvStore
-  /** What a tenant may store where no policy says it; 64 MiB if left out. */
-  readonly defaultQuotaBytes?: number
-}
-
-export function createKvKind({
-  kv,
-  defaultQuotaBytes = DEFAULT_QUOTA_BYTES,
-}: KvKindDeps): CapabilityKind<KvOptions> {
+export function createKvKind(kv: KvStore): CapabilityKind<KvOptions> {
   return {
     kind: 'kv',
     defaultPolicy: true,
@@ -74,7 +65,7 @@ export function createKvKind({
         namespace: kv.namespace(place.tenant, options.namespace ?? place.service),
         prefix: options.prefix,
         canWrite: options.access === 'write',
-        quotaBytes: options.quotaMb === null ? defaultQuotaBytes : Math.floor(options.quotaMb * MEBIBYTE),
+        quotaBytes: options.quotaMb === null ? DEFAULT_QUOTA_BYTES : Math.floor(options.quotaMb * MEBIBYTE),
       }),
   }
 }

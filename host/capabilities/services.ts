@@ -9,6 +9,7 @@
 import { EventEmitter } from 'node:events'
 import { z } from 'zod'
 import { VelaError } from '../core/errors.ts'
+import { isName } from '../registry/names.ts'
 import type { JsonValue } from '../registry/types.ts'
 import {
   AskProblem,
@@ -50,14 +51,16 @@ export interface ServiceTargets {
 /** A chain of services that call each other may be this long. */
 const MAX_DEPTH = 8
 
-const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 const METHOD = /^[A-Za-z_$][A-Za-z0-9_$]{0,127}$/
 const methods = z.array(z.string().regex(METHOD, 'names of methods'), 'a list of names of methods').max(256)
 const full = z.union(
   [
-    z.strictObject({ host: z.string().regex(NAME), methods: methods.optional() }),
     z.strictObject({
-      service: z.string().regex(/^(?:[a-z0-9-]{1,63}\/)?[a-z0-9-]{1,63}$/),
+      host: z.string().refine((name) => isName('service', name)),
+      methods: methods.optional(),
+    }),
+    z.strictObject({
+      service: z.string().refine(isTarget),
       entrypoint: z.string().regex(METHOD).optional(),
       methods: methods.optional(),
     }),
@@ -65,6 +68,12 @@ const full = z.union(
   ],
   'a list of methods, {"service": "name" or "tenant/name", "entrypoint"?, "methods"?} or {"host": "name", "methods"?}',
 )
+
+/** `name` or `tenant/name`. */
+function isTarget(text: string): boolean {
+  const names = text.split('/', 3)
+  return names.length < 3 && names.every((name) => isName('service', name))
+}
 
 export function createServicesKind(targets: ServiceTargets): CapabilityKind<ServiceOptions> {
   /** Where a call goes, seen from a tenant. */
@@ -106,7 +115,7 @@ export function createServicesKind(targets: ServiceTargets): CapabilityKind<Serv
         refused: `the operator's policy does not grant ${tenant}/${service}, another tenant's service`,
       }
     },
-    describe: (options) => describe(options),
+    describe,
     open(options, place): Capability {
       const target = resolve(options, place)
       const allowed = options.methods === undefined ? undefined : new Set(options.methods)

@@ -12,7 +12,6 @@ import { parseFault, parseJson } from './hostile-json.ts'
 import type { CellProcess } from './cell-process.ts'
 import { nowMs } from './clock.ts'
 import { takeMembers } from './batch-members.ts'
-import { COMPILE_KINDS, type CompileKind } from './compile-kind.ts'
 import { createGathering } from './gathering.ts'
 import { endOf } from './process-end.ts'
 import type { Recorder } from './recorder.ts'
@@ -51,7 +50,7 @@ export class Cell {
   #loads = 0
   #wantsWarm = false
   #warmTimer: NodeJS.Timeout | undefined
-  #compile: { source: Buffer; kind: number; done: (cache: Buffer) => void } | undefined
+  #compile: { source: Buffer; what: number; done: (cache: Buffer) => void } | undefined
   #sequence = 0
   #outstanding = 0
   #outstandingBudgetMs = 0
@@ -133,9 +132,9 @@ export class Cell {
   }
 
   /** V8's code cache of a source; only for a cell that never had a resident. Empty if there is none. */
-  async compile(source: string, kind: CompileKind): Promise<Buffer> {
+  async compile(source: string, what: number): Promise<Buffer> {
     const cache = new Promise<Buffer>((done) => {
-      this.#compile = { source: Buffer.from(source), kind: COMPILE_KINDS[kind], done }
+      this.#compile = { source: Buffer.from(source), what, done }
     })
     this.#schedule()
     const lost = this.#options.process.exited.then(() => Buffer.alloc(0))
@@ -201,7 +200,7 @@ export class Cell {
       budgetMs += WARM_BUDGET_MS
     }
     if (this.#compile !== undefined) {
-      writer.bytes(TO_CELL.compile, 0, this.#compile.kind, 0, this.#compile.source)
+      writer.bytes(TO_CELL.compile, 0, this.#compile.what, 0, this.#compile.source)
       budgetMs += COMPILE_BUDGET_MS
     }
     if (writer.length === BATCH_FRAME_BYTES) {

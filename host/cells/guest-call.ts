@@ -6,21 +6,17 @@ import { isAscii } from 'node:buffer'
 import { BODY, INLINE_BODY_LIMIT, TO_GUEST } from '../../guest-sdk/kernel/messages.ts'
 import type { CapabilityCall, CapabilityResult } from '../capabilities/capability.ts'
 import type { JsonValue } from '../registry/types.ts'
+import { asciiJson } from './ascii-json.ts'
 import { ByteQueue } from './byte-queue.ts'
 
 const PART_BYTES = 65_536
 
-export interface GuestCallOptions {
+export interface GuestCallOptions extends Omit<CapabilityCall, 'body' | 'signal'> {
   readonly id: number
   readonly turn: number
-  readonly method: string
-  readonly args: readonly JsonValue[]
   readonly body: Buffer | undefined
   /** The body follows in parts. */
   readonly streams: boolean
-  readonly requestId: string
-  readonly deadlineMs: number
-  readonly depth: number
   readonly say: (message: string, body: string) => void
   /** It is answered and nothing flows any more. */
   readonly onOver: () => void
@@ -128,9 +124,11 @@ export class GuestCall implements CapabilityCall {
 
   /** Breaks it off from the host's side. */
   expire(code: string, message: string): void {
-    if (!this.#answered) this.fail('Error', message, code)
-    else this.#say(`[${TO_GUEST.data},${this.id},0,2]`, '')
-    this.abort()
+    if (this.#answered) {
+      this.#say(`[${TO_GUEST.data},${this.id},0,2]`, '')
+      return this.abort()
+    }
+    this.fail('Error', message, code)
     this.#abort?.abort()
   }
 
@@ -179,11 +177,6 @@ export class GuestCall implements CapabilityCall {
 
 const bytesOf = (text: string, kind: number): Buffer =>
   Buffer.from(text, kind === BODY.bytes ? 'latin1' : 'utf8')
-
-/** What stands in an ENTER frame is a byte a character, so everything above ASCII is escaped. */
-const asciiJson = (value: JsonValue): string =>
-  JSON.stringify(value).replaceAll(/[\u0080-\uffff]/g, escapeUnit)
-const escapeUnit = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 async function* slices(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += PART_BYTES) yield bytes.subarray(at, at + PART_BYTES)

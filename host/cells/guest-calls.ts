@@ -7,6 +7,7 @@ import { ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
 import { GuestFacingError, type CapabilityCall, type CapabilityResult } from '../capabilities/capability.ts'
 import type { JsonValue } from '../registry/types.ts'
 import { GuestCall, inlineBody } from './guest-call.ts'
+import type { OutputHandler } from './guest-output.ts'
 
 /** Carries out calls of numbered grants; what it throws, GuestFacingError apart, is not shown to the guest. */
 export type Perform = (grant: number, call: CapabilityCall) => CapabilityResult | Promise<CapabilityResult>
@@ -28,15 +29,7 @@ export interface GuestCallsDeps {
 
 export interface GuestCalls {
   readonly size: number
-  call(
-    id: number,
-    grant: number,
-    method: string,
-    argsJson: string,
-    kind: number,
-    body: string,
-    turn: number,
-  ): void
+  readonly call: OutputHandler['call']
   get(id: number): GuestCall | undefined
   /** Ends what a turn began. */
   endTurn(turn: number): void
@@ -108,6 +101,7 @@ export function createGuestCalls(deps: GuestCallsDeps): GuestCalls {
         if (result instanceof Promise) void settle(call, result)
         else call.answer(result)
       } catch (thrown) {
+        if (thrown instanceof ProtocolViolation) throw thrown
         refuse(call, thrown)
       }
     },
@@ -128,7 +122,6 @@ export function createGuestCalls(deps: GuestCallsDeps): GuestCalls {
 }
 
 function refuse(call: GuestCall, thrown: unknown): void {
-  if (thrown instanceof ProtocolViolation) throw thrown
   if (thrown instanceof GuestFacingError) call.fail(thrown.name, thrown.message, thrown.code, thrown.details)
   else call.fail('Error', `${call.method}: the capability failed`, 'VELA_CAPABILITY_FAILED')
 }

@@ -3,9 +3,9 @@
  * replaces what was lost. A cell belongs to one tenant, or to one cordon if the operator put tenants together;
  * it never changes hands.
  */
+import { COMPILE_KINDS, type CompileKind } from '../../sandbox/protocol/frame.ts'
 import { VelaError } from '../core/errors.ts'
 import { Cell, type CellEnd, type CellProcess } from './cell.ts'
-import type { CompileKind } from './compile-kind.ts'
 import { createPriorityKeeper } from './priority.ts'
 import type { Recorder } from './recorder.ts'
 import { createWatchdog } from './watchdog.ts'
@@ -213,7 +213,7 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
     async compile(source, kind) {
       const cell = spares.shift() ?? (await startCell('compiler'))
       try {
-        return await cell.compile(source, kind)
+        return await cell.compile(source, COMPILE_KINDS[kind])
       } finally {
         cell.kill('stopped', 'Compiled')
         refill()

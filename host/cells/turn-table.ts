@@ -1,7 +1,8 @@
 /**
- * The turns of one replica: what it has taken and not yet settled. Ids never repeat within a replica, so a late
- * message of a turn that is over finds nothing.
+ * The turns of one replica: what it has taken and not yet settled. An id is given again only after all others have had
+ * their turn, so a late message of a turn that is over finds nothing.
  */
+import { FIRST_CALL_ID } from '../../guest-sdk/kernel/messages.ts'
 import type { Call } from './call.ts'
 
 export interface Turn {
@@ -30,17 +31,25 @@ export interface TurnTable {
   clear(): Turn[]
 }
 
-/** `onClose`: the turn is over, and with it what it began. */
-export function createTurnTable(onClose: (turn: Turn) => void): TurnTable {
+/** `onClose`: the turn is over, and with it what it began. `highestId`: above are the ids of calls. */
+export function createTurnTable(
+  onClose: (turn: Turn) => void,
+  highestId: number = FIRST_CALL_ID - 1,
+): TurnTable {
   const turns = new Map<number, Turn>()
   let lastId = 0
+  const nextId = (): number => {
+    do lastId = lastId === highestId ? 1 : lastId + 1
+    while (turns.has(lastId))
+    return lastId
+  }
   return {
     get size() {
       return turns.size
     },
     open(call, batch) {
       const turn: Turn = {
-        id: ++lastId,
+        id: nextId(),
         call,
         batch,
         touched: false,
@@ -54,7 +63,9 @@ export function createTurnTable(onClose: (turn: Turn) => void): TurnTable {
     },
     get: (id) => turns.get(id),
     close(turn) {
-      if (turns.delete(turn.id)) onClose(turn)
+      if (turns.get(turn.id) !== turn) return
+      turns.delete(turn.id)
+      onClose(turn)
     },
     values: () => turns.values(),
     clear() {

@@ -102,10 +102,9 @@ function typeOf(value: JsonValue, strict: boolean, depth = 0): string {
   if (depth > MOST_DEPTH) throw new VelaError('VELA_DEPLOY_INVALID_MANIFEST', 'vars: nested too deeply')
   if (value === null) return 'null'
   if (Array.isArray(value)) {
-    const types = [...new Set(value.map((item) => typeOf(item, strict, depth + 1)))]
-    return strict && value.length > 0
-      ? `readonly [${value.map((item) => typeOf(item, strict, depth + 1)).join(', ')}]`
-      : `readonly (${types.length === 0 ? 'unknown' : types.join(' | ')})[]`
+    const types = value.map((item) => typeOf(item, strict, depth + 1))
+    if (strict && types.length > 0) return `readonly [${types.join(', ')}]`
+    return `readonly (${types.length === 0 ? 'unknown' : [...new Set(types)].join(' | ')})[]`
   }
   if (typeof value === 'object') {
     const fields = Object.entries(value).map(

@@ -7,7 +7,7 @@ import { createFetchKind } from '../capabilities/fetch.ts'
 import { createKvKind } from '../capabilities/kv.ts'
 import { readPolicy, type Policy } from '../capabilities/policy.ts'
 import { createServicesKind } from '../capabilities/services.ts'
-import { createHttpClient, type HttpClient } from '../http/client/client.ts'
+import { createHttpClient } from '../http/client/client.ts'
 import { openKv } from '../kv/store.ts'
 import type { KvStore } from '../kv/types.ts'
 import type { Registry } from '../registry/types.ts'
@@ -30,8 +30,6 @@ export interface CapabilitiesDeps {
 export interface HostCapabilities {
   readonly broker: Broker
   readonly decisions: Decisions
-  /** For trusted code of the host too. */
-  readonly client: HttpClient
   /** What the tenant stored is gone when it resolves. */
   deleteTenant(tenant: string): Promise<void>
   close(): Promise<void>
@@ -50,29 +48,29 @@ export async function createHostCapabilities(deps: CapabilitiesDeps): Promise<Ho
     dataDir: config.data,
     onLog: (level, message) => log[level]('kv', { message }),
   })
-  const kinds = byName([createServicesKind(targets), createFetchKind(client), createKvKind({ kv })])
+  const kinds = byName([createServicesKind(targets), createFetchKind(client), createKvKind(kv)])
   let policy: Policy
+  let decisions: Decisions
   try {
     policy = readPolicy(kinds, config.policy)
     await forgetStrangers(kv, registry)
+    decisions = await openDecisions(registry)
   } catch (thrown) {
     await kv.close()
     throw thrown
   }
-  const decisions = await openDecisions(registry)
   const broker = createBroker({
     kinds,
     policy,
     decisionOf: (tenant, service, binding) => decisions.of(tenant, service, binding),
-    // A service of the host that is registered later may change what a binding means.
-    epoch: () => decisions.epoch + hosts.size,
+    epoch: () => decisions.epoch,
+    hosts: () => hosts.size,
     onFailure: ({ tenant, service }, kind, error) =>
       log.error('capability failed', { tenant, service, kind, error }),
   })
   return {
     broker,
     decisions,
-    client,
     deleteTenant: (tenant) => kv.deleteTenant(tenant),
     async close() {
       await Promise.all([client.close(), kv.close()])

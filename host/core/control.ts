@@ -2,6 +2,7 @@
  * What the control side (admin API, CLI in process, embedders) may ask of a runtime.
  * `Runtime` implements it; host/admin sees only this.
  */
+import type { EngineName } from '../../sandbox/protocol/engine-files.ts'
 import type { Bundle, Deployment, JsonValue, Manifest, Registry, ServiceRecord } from '../registry/types.ts'
 
 export interface DeployRequest {
@@ -25,6 +26,9 @@ export interface DeployResult {
   readonly asksMore: readonly string[]
 }
 
+/** Of an operator about one binding; `policy` leaves it to the policy again. */
+export type Decision = 'granted' | 'revoked' | 'policy'
+
 export type GrantState = 'granted' | 'denied' | 'revoked'
 
 /** One capability that a deployment asks for. */
@@ -42,7 +46,7 @@ export interface GrantStatus {
 export interface ServiceStatus extends ServiceRecord {
   readonly url: string
   readonly routes: readonly string[]
-  readonly engine: 'v8' | 'quickjs'
+  readonly engine: EngineName
   /** 'loaded' has an isolate now; 'idle' gets one on its next request; 'paused' failed too often. */
   readonly state: 'loaded' | 'idle' | 'paused'
   readonly inFlight: number
@@ -50,8 +54,8 @@ export interface ServiceStatus extends ServiceRecord {
 
 /** Which engine a service runs on, and whether that is its manifest's wish or the operator's word. */
 export interface EngineStatus {
-  readonly engine: 'v8' | 'quickjs'
-  readonly override: 'v8' | 'quickjs' | null
+  readonly engine: EngineName
+  readonly override: EngineName | null
 }
 
 /** A run of the `scheduled` handler that went well. */
@@ -101,14 +105,14 @@ export interface Control {
    * The operator's word on a service's engine, over the manifests of all its versions; null leaves it to them. The active version
    * starts there beside the old one and takes over: no request is lost. Rejects as a deploy does if it does not start.
    */
-  setEngine(tenant: string, service: string, engine: 'v8' | 'quickjs' | null): Promise<EngineStatus>
+  setEngine(tenant: string, service: string, engine: EngineName | null): Promise<EngineStatus>
   grants(tenant: string, service: string): Promise<readonly GrantStatus[]>
   /** An operator's decision about one binding, from the next call on; `policy` leaves it to the policy again. */
   decideGrant(
     tenant: string,
     service: string,
     binding: string,
-    decision: 'granted' | 'revoked' | 'policy',
+    decision: Decision,
   ): Promise<readonly GrantStatus[]>
   invoke(
     target: `${string}/${string}`,

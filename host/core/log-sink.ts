@@ -52,10 +52,12 @@ export function openLogSink(name: string): LogSink {
     clearTimeout(timer)
     timer = undefined
     if (used === 0) return
-    const full = chunk.subarray(0, used)
-    chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+    const written = chunk.subarray(0, used)
     used = 0
-    writeOut(full)
+    // What waits for a slow reader is counted by its length, so a few lines must not hold a whole chunk.
+    if (written.length < CHUNK_BYTES / 2) return writeOut(Buffer.from(written))
+    chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+    writeOut(written)
   }
   const flush = (): void => {
     handOver()

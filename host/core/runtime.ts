@@ -18,6 +18,7 @@ import { addComponents, portsOf, type Parts } from './components.ts'
 import { parseConfig, type ConfigInput } from './config.ts'
 import type {
   Control,
+  Decision,
   DeployRequest,
   DeployResult,
   DoctorCheck,
@@ -178,19 +179,18 @@ export class Runtime implements Control {
   async deploy(request: DeployRequest | DeployPath): Promise<DeployResult> {
     const { services, metrics, registry } = this.#parts
     if (!('path' in request)) return await services.deploy(request, this.#gatewayUrl())
+    const { tenant, path, name } = request
+    let bundled: Awaited<ReturnType<typeof bundleService>>
     try {
-      const { manifest, bundle } = await bundleService(
-        request.path,
-        request.name === undefined ? {} : { name: request.name },
-      )
+      bundled = await bundleService(path, name === undefined ? {} : { name })
       // Code that embeds the runtime is the operator: its tenants need not be made first.
-      if ((await registry.getTenant(request.tenant)) === undefined)
-        await registry.createTenant(request.tenant)
-      return await services.deploy({ tenant: request.tenant, manifest, bundle }, this.#gatewayUrl())
+      if ((await registry.getTenant(tenant)) === undefined) await registry.createTenant(tenant)
     } catch (thrown) {
       metrics.deployed('refused')
       throw thrown
     }
+    const { manifest, bundle } = bundled
+    return await services.deploy({ tenant, manifest, bundle }, this.#gatewayUrl())
   }
 
   rollback(tenant: string, service: string, version?: string): Promise<ServiceRecord> {
@@ -222,7 +222,7 @@ export class Runtime implements Control {
     return this.#parts.services.deleteSecret(tenant, service, key)
   }
 
-  setEngine(tenant: string, service: string, engine: 'v8' | 'quickjs' | null): Promise<EngineStatus> {
+  setEngine(tenant: string, service: string, engine: EngineStatus['engine'] | null): Promise<EngineStatus> {
     return this.#parts.services.setEngine(tenant, service, engine)
   }
 
@@ -234,7 +234,7 @@ export class Runtime implements Control {
     tenant: string,
     service: string,
     binding: string,
-    decision: 'granted' | 'revoked' | 'policy',
+    decision: Decision,
   ): Promise<readonly GrantStatus[]> {
     return this.#parts.services.decide(tenant, service, binding, decision)
   }

@@ -210,11 +210,14 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     listen: () => listen(server, config),
     async drain(deadlineMs) {
       draining = true
-      // They would last for ever.
-      for (const one of lasting) one.shut(GOING_AWAY, 'going away')
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       // A connection turns idle after its last response; one that never sent a request counts as busy for Node.
       const closeIdle = (): void => {
+        // They would last for ever; some have begun only since the last look.
+        for (const one of lasting) {
+          lasting.delete(one)
+          one.shut(GOING_AWAY, 'going away')
+        }
         server.closeIdleConnections()
         for (const socket of connections.keys()) if (socket.bytesRead === 0) socket.destroy()
       }

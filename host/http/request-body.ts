@@ -42,7 +42,8 @@ export interface BodyPumpOptions {
   readonly onTooLarge: () => void
 }
 
-const LAST = { more: 0, complete: 1, broken: 2 } as const
+/** `last` of TO_GUEST.data. */
+export const LAST = { more: 0, complete: 1, broken: 2 } as const
 
 export function pumpBody(request: IncomingMessage, options: BodyPumpOptions): BodyPump {
   let wanted = 0

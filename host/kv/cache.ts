@@ -4,16 +4,10 @@
  * Bounded in bytes; a tenant is made room for at the cost of whoever has more than an equal share, so that one which
  * reads much does not empty the cache of all others. Second chance: a hit costs a flag, not a move.
  */
+import type { KvEntry } from './types.ts'
 
 /** null: there is no such key. */
-export type Cached = Known | null
-
-export interface Known {
-  readonly value: Uint8Array
-  readonly metadata: string | null
-  readonly version: number
-  readonly expiresAtMs: number | null
-}
+export type Cached = KvEntry | null
 
 export interface Cache {
   /** undefined: not known. May have expired meanwhile. */

@@ -72,7 +72,6 @@ export async function openKv(options: KvOptions): Promise<KvStore> {
   }
 
   return {
-    maxValueBytes,
     memory,
 
     namespace(tenant, name) {

@@ -24,7 +24,6 @@ export const DEFAULT_QUOTA_BYTES: number = 64 * MEBIBYTE
 export const DEFAULT_MAX_VALUE_BYTES: number = 8 * MEBIBYTE
 
 export interface KvStore {
-  readonly maxValueBytes: number
   /** Bytes of guests that the host holds for a while, by tenant. */
   readonly memory: MemoryBudget
   /**

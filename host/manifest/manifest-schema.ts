@@ -98,10 +98,7 @@ const serviceBinding = z.strictObject(
 export const manifestSchema: z.ZodType<ParsedManifest> = z.strictObject(
   {
     $schema: z.string('the address of a JSON Schema').optional(),
-    name: z
-      .string(NAME)
-      .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, NAME)
-      .describe('Name of the service; part of its address.'),
+    name: label(NAME).describe('Name of the service; part of its address.'),
     main: z
       .string(MAIN)
       .min(1, MAIN)

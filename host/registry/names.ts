@@ -24,7 +24,7 @@ const ALLOWED: Readonly<Record<NameKind, string>> = {
 
 /** Returns the name, or throws VELA_DEPLOY_INVALID_NAME. `name` is unknown because it comes from outside. */
 export function checkName(kind: NameKind, name: unknown): string {
-  if (typeof name === 'string' && isAllowed(kind, name)) return name
+  if (typeof name === 'string' && isName(kind, name)) return name
   const shown = typeof name === 'string' ? JSON.stringify(name.slice(0, 80)) : `a ${typeof name}`
   const reserved = typeof name === 'string' && INHERITED.has(name) ? ' This one is reserved.' : ''
   throw new VelaError(
@@ -34,7 +34,7 @@ export function checkName(kind: NameKind, name: unknown): string {
   )
 }
 
-function isAllowed(kind: NameKind, name: string): boolean {
+export function isName(kind: NameKind, name: string): boolean {
   if (INHERITED.has(name)) return false
   return kind === 'secret' ? SECRET_KEY.test(name) : LABEL.test(name) && !ENCODED_LABEL.test(name)
 }

@@ -2,6 +2,7 @@
  * What the registry keeps: tenants, services, immutable versions, secrets and tokens.
  * The registry is the only owner of durable state in this module; everything else is rebuilt from it at start.
  */
+import type { EngineName } from '../../sandbox/protocol/engine-files.ts'
 import type { Limits } from '../../sandbox/protocol/limits.ts'
 
 export interface Tenant {
@@ -16,7 +17,7 @@ export interface Tenant {
 export interface Manifest {
   readonly name: string
   readonly main?: string
-  readonly engine: 'v8' | 'quickjs'
+  readonly engine: EngineName
   /** `host/path` patterns, such as `api.example.com/v1/*` or `/public/*`. */
   readonly routes: readonly string[]
   readonly limits: Partial<Limits>
@@ -71,7 +72,6 @@ export interface TokenRecord {
   readonly createdAt: number
 }
 
-/** Durable when the promise resolves; every method rejects with a VelaError of the VELA_STORE_* codes or a *_NOT_FOUND. */
 /** What an operator has decided about one binding of a service; it outlives versions. */
 export interface GrantDecision {
   readonly tenant: string
@@ -82,6 +82,7 @@ export interface GrantDecision {
   readonly asked: string
 }
 
+/** Durable when the promise resolves; every method rejects with a VelaError of the VELA_STORE_* codes or a *_NOT_FOUND. */
 export interface Registry {
   createTenant(name: string, limits?: Partial<Limits>): Promise<Tenant>
   getTenant(name: string): Promise<Tenant | undefined>

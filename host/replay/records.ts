@@ -2,15 +2,15 @@
 import type { CellEnd } from '../cells/cell.ts'
 import type { RecordedEnd, RecordingHeader } from '../cells/recorder.ts'
 
-const REASONS: ReadonlySet<string> = new Set<CellEnd>([
-  'exited',
-  'killed',
-  'exceeded-cpu',
-  'exceeded-memory',
-  'stuck',
-  'protocol',
-  'stopped',
-])
+const REASONS: Readonly<Record<CellEnd, true>> = {
+  exited: true,
+  killed: true,
+  'exceeded-cpu': true,
+  'exceeded-memory': true,
+  stuck: true,
+  protocol: true,
+  stopped: true,
+}
 const MAX_MEMORY_MB = 1024 * 1024
 const MAX_BUDGET_MS = 24 * 3600 * 1000
 
@@ -25,7 +25,7 @@ export function readHeader(payload: Buffer): RecordingHeader | undefined {
 
 export function readEnd(payload: Buffer): RecordedEnd | undefined {
   const { reason, duringBatch, budgetMs } = parseObject(payload)
-  if (typeof reason !== 'string' || !REASONS.has(reason)) return undefined
+  if (typeof reason !== 'string' || !Object.hasOwn(REASONS, reason)) return undefined
   if (!isNatural(duringBatch, 0xffff_ffff) || !isNatural(budgetMs, MAX_BUDGET_MS)) return undefined
   return { reason: reason as CellEnd, duringBatch, budgetMs }
 }

@@ -2,11 +2,14 @@
  * Every deployed service of this host, and the routes that lead to them. Built from the registry at start, changed by
  * deploys; the router is rebuilt and swapped whole.
  */
+import { VelaError } from '../core/errors.ts'
 import { createRouter, type Router } from '../http/router.ts'
 import type { Service } from './service.ts'
 
 export interface Catalog {
   get(tenant: string, service: string): Service | undefined
+  /** Throws VELA_SERVICE_NOT_FOUND. */
+  find(tenant: string, service: string): Service
   add(service: Service): void
   /** The routes of a service may have changed. */
   refresh(): void
@@ -28,8 +31,14 @@ export function createCatalog(): Catalog {
         target,
       })),
     )
+  const get = (tenant: string, service: string): Service | undefined => services.get(`${tenant}/${service}`)
   return {
-    get: (tenant, service) => services.get(`${tenant}/${service}`),
+    get,
+    find(tenant, service) {
+      const found = get(tenant, service)
+      if (found !== undefined) return found
+      throw new VelaError('VELA_SERVICE_NOT_FOUND', `There is no service ${tenant}/${service}`)
+    },
     add(service) {
       services.set(`${service.tenant}/${service.service}`, service)
       router = undefined

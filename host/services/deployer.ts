@@ -143,7 +143,7 @@ export function createDeployer(deps: DeployerDeps): Deployer {
         'The service exports neither a fetch handler nor a function; export default { fetch(request) { … } }',
       )
     } catch (thrown) {
-      await version.live.drain('refused', 0)
+      await version.drain('refused', 0)
       throw withPlaces(thrown, version, bundle)
     }
   }
@@ -176,7 +176,7 @@ export function createDeployer(deps: DeployerDeps): Deployer {
     try {
       record = await registry.activate(deployment, bundle)
     } catch (thrown) {
-      await version.live.drain('refused', 0)
+      await version.drain('refused', 0)
       throw thrown
     }
     onProgress?.('switching')
@@ -208,7 +208,7 @@ export function createDeployer(deps: DeployerDeps): Deployer {
       try {
         record = await registry.rollback(tenant, service, target.version)
       } catch (thrown) {
-        await fresh.live.drain('refused', 0)
+        await fresh.drain('refused', 0)
         throw thrown
       }
       deps.install(fresh, record)
@@ -222,9 +222,7 @@ export function createDeployer(deps: DeployerDeps): Deployer {
     service: string,
     engine: EngineName | null,
   ): Promise<EngineName> => {
-    const current = catalog.get(tenant, service)
-    if (current === undefined)
-      throw new VelaError('VELA_SERVICE_NOT_FOUND', `There is no service ${tenant}/${service}`)
+    const current = catalog.find(tenant, service)
     const { deployment, engine: present } = current.active
     const next = engine ?? deployment.manifest.engine
     const fresh = next === present ? undefined : await restart(deployment, next)
@@ -232,7 +230,7 @@ export function createDeployer(deps: DeployerDeps): Deployer {
     try {
       record = await registry.setEngine(tenant, service, engine)
     } catch (thrown) {
-      await fresh?.live.drain('refused', 0)
+      await fresh?.drain('refused', 0)
       throw thrown
     }
     if (fresh === undefined) current.engineOverride = record.engineOverride

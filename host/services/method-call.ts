@@ -1,5 +1,6 @@
 /** A call of a guest's method by the host: `runtime.invoke`, `vela invoke`. Arguments and result are JSON. */
 import { BODY, HANDLER, TO_GUEST } from '../../guest-sdk/kernel/messages.ts'
+import { asciiJson } from '../cells/ascii-json.ts'
 import type { Call, GuestError, TurnLink } from '../cells/call.ts'
 import { VelaError, type ErrorCode } from '../core/errors.ts'
 import type { JsonValue } from '../registry/types.ts'
@@ -27,8 +28,7 @@ export function createMethodCall(
   { requestId, mapStack, depth = 0, handler = HANDLER.method, signal }: MethodCallOptions,
 ): MethodCall {
   const { promise, resolve, reject } = Promise.withResolvers<JsonValue | undefined>()
-  // Everything above ASCII is escaped, so that a character is a byte on the link.
-  const body = JSON.stringify(args).replaceAll(/[\u0080-\uffff]/g, escapeUnit)
+  const body = asciiJson(args)
   let over = false
   let link: TurnLink | undefined
   signal?.addEventListener('abort', () => {
@@ -80,5 +80,3 @@ export function createMethodCall(
   }
   return { call, result: promise }
 }
-
-const escapeUnit = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`

@@ -23,7 +23,7 @@ export interface Scheduler {
 }
 
 export interface SchedulerDeps {
-  readonly catalog: Pick<Catalog, 'get' | 'values'>
+  readonly catalog: Pick<Catalog, 'find' | 'get' | 'values'>
   /** Milliseconds since the epoch. */
   readonly now?: () => number
   /** Calls back once after so many milliseconds; returns what prevents it. */
@@ -66,13 +66,11 @@ export function createScheduler({
     })
     service.dispatch(call)
     try {
-      await result
+      await service.counted(result)
       const durationMs = performance.now() - startedMs
-      service.settled('ok', durationMs)
       return { cron, scheduledTime, durationMs: Math.round(durationMs * 10) / 10 }
     } catch (thrown) {
       const error = thrown instanceof VelaError ? thrown : new VelaError('VELA_GATEWAY_INTERNAL', '')
-      service.settled(error.code, performance.now() - startedMs)
       logFailure(active, error, cron, requestId)
       throw error
     } finally {
@@ -120,9 +118,7 @@ export function createScheduler({
       cancelTimer = undefined
     },
     async run(tenant, name, cron) {
-      const service = catalog.get(tenant, name)
-      if (service === undefined)
-        throw new VelaError('VELA_SERVICE_NOT_FOUND', `There is no service ${tenant}/${name}`)
+      const service = catalog.find(tenant, name)
       const chosen = choose(service, cron)
       if (running.has(service))
         throw new VelaError('VELA_SCHEDULE_RUNNING', `${tenant}/${name} runs already; one run at a time`)

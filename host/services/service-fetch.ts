@@ -2,9 +2,11 @@
 import { isAscii } from 'node:buffer'
 import { BODY, HANDLER, INLINE_BODY_LIMIT, TO_GUEST } from '../../guest-sdk/kernel/messages.ts'
 import { GuestFacingError, type CapabilityCall, type CapabilityResult } from '../capabilities/capability.ts'
+import { asciiJson } from '../cells/ascii-json.ts'
 import { ByteQueue } from '../cells/byte-queue.ts'
 import type { Call, GuestError, TurnLink } from '../cells/call.ts'
 import { ERRORS, type ErrorCode } from '../core/errors.ts'
+import { LAST, type BodyPump } from '../http/request-body.ts'
 
 export interface ServiceFetch {
   readonly call: Call
@@ -42,8 +44,9 @@ export function createServiceFetch(
     answer?.end(broken)
   }
   const fail = (code: ErrorCode, detail: string): void => {
+    const { exposed, title } = ERRORS[code]
     if (answer === undefined)
-      reject(new GuestFacingError('Error', detail === '' ? ERRORS[code].title : detail, code))
+      reject(new GuestFacingError('Error', detail !== '' && exposed ? detail : title, code))
     finish(true)
   }
   const cancel = (): void => {
@@ -105,10 +108,6 @@ export function createServiceFetch(
   return { call, result: promise }
 }
 
-interface BodyPump {
-  wants(bytes: number): void
-}
-
 /** Takes parts from the caller only as the called one asks for them. */
 function pumpParts(
   parts: Buffer | AsyncIterable<Buffer>,
@@ -125,14 +124,14 @@ function pumpParts(
         const { done, value } = await source.next()
         if (done === true) {
           over = true
-          return send('', 1)
+          return send('', LAST.complete)
         }
         wanted -= value.length
-        send(value.toString('latin1'), 0)
+        send(value.toString('latin1'), LAST.more)
       }
     } catch {
       over = true
-      send('', 2)
+      send('', LAST.broken)
     } finally {
       running = false
     }
@@ -173,6 +172,3 @@ function readRequest(value: unknown): { method: string; url: string; headers: st
   }
   return { method, url, headers }
 }
-
-const asciiJson = (value: unknown): string => JSON.stringify(value).replaceAll(/[\u0080-\uffff]/g, escapeUnit)
-const escapeUnit = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`

@@ -2,7 +2,9 @@
  * A tenant's service in operation: the version that serves, those that drain, its log and its numbers. Switching
  * versions is one assignment: a call goes to the old version or to the new one, and the old one finishes what it has.
  */
+import { GuestFacingError } from '../capabilities/capability.ts'
 import type { Call, GuestError } from '../cells/call.ts'
+import { VelaError } from '../core/errors.ts'
 import type { ServiceMetrics } from '../core/metrics.ts'
 import type { GatewayTarget } from '../http/gateway.ts'
 import type { ServiceRecord } from '../registry/types.ts'
@@ -63,6 +65,20 @@ export class Service implements GatewayTarget {
     this.#metrics.settled(outcome, durationMs)
   }
 
+  /** The result of a call, counted as it settles: by its code if it fails. */
+  async counted<Result>(result: Promise<Result>): Promise<Result> {
+    const startedMs = performance.now()
+    try {
+      const value = await result
+      this.settled('ok', performance.now() - startedMs)
+      return value
+    } catch (thrown) {
+      const code = thrown instanceof VelaError || thrown instanceof GuestFacingError ? thrown.code : undefined
+      this.settled(code ?? 'VELA_GATEWAY_INTERNAL', performance.now() - startedMs)
+      throw thrown
+    }
+  }
+
   /** The new version serves from here on; resolves when the old one has drained. */
   async switchTo(next: ServiceVersion, updatedAt: number, drainMs: number): Promise<void> {
     const old = this.#active
@@ -83,10 +99,9 @@ export class Service implements GatewayTarget {
   async #drain(version: ServiceVersion, reason: string, drainMs: number): Promise<void> {
     this.#draining.add(version)
     try {
-      await version.live.drain(reason, drainMs)
+      await version.drain(reason, drainMs)
     } finally {
       this.#draining.delete(version)
-      version.close()
     }
   }
 }

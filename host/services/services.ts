@@ -6,6 +6,7 @@ import type { Decisions } from '../capabilities/decisions.ts'
 import type { CellPool } from '../cells/cell-pool.ts'
 import type { Config } from '../core/config.ts'
 import type {
+  Decision,
   DeployRequest,
   DeployResult,
   EngineStatus,
@@ -49,7 +50,7 @@ export interface Services {
     tenant: string,
     service: string,
     binding: string,
-    decision: 'granted' | 'revoked' | 'policy',
+    decision: Decision,
   ): Promise<readonly GrantStatus[]>
   tail(tenant: string, service: string, listener: (entry: LogEntry) => void): () => void
   gauges(): MetricSources
@@ -152,13 +153,6 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
     install(createVersion(deployment, limits, undefined, engine), record)
   }
 
-  const find = (tenant: string, service: string): Service => {
-    const found = catalog.get(tenant, service)
-    if (found === undefined)
-      throw new VelaError('VELA_SERVICE_NOT_FOUND', `There is no service ${tenant}/${service}`)
-    return found
-  }
-
   const remove = async (service: Service): Promise<void> => {
     catalog.remove(service)
     metrics.forgetService(service.tenant, service.service)
@@ -212,16 +206,16 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
       }
     },
     async rollback(tenant, service, version) {
-      find(tenant, service)
+      catalog.find(tenant, service)
       const record = await deployer.rollback(tenant, service, version)
       log.info('rolled back', { tenant, service, version: record.activeVersion })
       return record
     },
     async deleteService(tenant, service) {
-      find(tenant, service)
+      catalog.find(tenant, service)
       await deployer.exclusively(tenant, service, async () => {
         await registry.deleteService(tenant, service)
-        await remove(find(tenant, service))
+        await remove(catalog.find(tenant, service))
       })
     },
     async deleteTenant(tenant, force) {
@@ -248,27 +242,16 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
     },
     async invoke(target, method, args) {
       const slash = target.indexOf('/')
-      const service = find(target.slice(0, Math.max(0, slash)), target.slice(slash + 1))
+      const service = catalog.find(target.slice(0, Math.max(0, slash)), target.slice(slash + 1))
       const requestId = `call-${(++requests).toString(36)}`
-      const startedMs = performance.now()
       const mapStack = (stack: string): string => service.active.mapStack(stack)
       const { call, result } = createMethodCall(method, args, { requestId, mapStack })
       service.dispatch(call)
-      try {
-        const value = await result
-        service.settled('ok', performance.now() - startedMs)
-        return value
-      } catch (thrown) {
-        service.settled(
-          thrown instanceof VelaError ? thrown.code : 'VELA_GATEWAY_INTERNAL',
-          performance.now() - startedMs,
-        )
-        throw thrown
-      }
+      return await service.counted(result)
     },
-    grants: (tenant, service) => broker.status(find(tenant, service).active.deployment),
+    grants: (tenant, service) => broker.status(catalog.find(tenant, service).active.deployment),
     async decide(tenant, service, binding, decision) {
-      const { deployment } = find(tenant, service).active
+      const { deployment } = catalog.find(tenant, service).active
       const asked = broker.askedOf(deployment, binding)
       await decisions.set(tenant, service, binding, decision === 'policy' ? null : { state: decision, asked })
       log.info('grant decided', { tenant, service, binding, decision })

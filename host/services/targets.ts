@@ -24,19 +24,6 @@ export function createServiceTargets({ catalog, hosts, nextRequestId }: TargetsD
   /** The caller's request id if it has one, so that one request is one id in all logs. */
   const idOf = (call: CapabilityCall): string => (call.requestId === '' ? nextRequestId() : call.requestId)
 
-  const counted = async <Result>(service: Service, result: Promise<Result>): Promise<Result> => {
-    const startedMs = performance.now()
-    try {
-      const value = await result
-      service.settled('ok', performance.now() - startedMs)
-      return value
-    } catch (thrown) {
-      const code = thrown instanceof VelaError || thrown instanceof GuestFacingError ? thrown.code : undefined
-      service.settled(code ?? 'VELA_GATEWAY_INTERNAL', performance.now() - startedMs)
-      throw thrown
-    }
-  }
-
   return {
     hasHost: (name) => hosts.has(name),
     openHost(name, caller) {
@@ -55,7 +42,7 @@ export function createServiceTargets({ catalog, hosts, nextRequestId }: TargetsD
       })
       service.dispatch(call)
       try {
-        return await counted(service, result)
+        return await service.counted(result)
       } catch (thrown) {
         throw asThrown(service, call.requestId, thrown)
       }
@@ -65,7 +52,7 @@ export function createServiceTargets({ catalog, hosts, nextRequestId }: TargetsD
       const requestId = idOf(from)
       const { call, result } = createServiceFetch(from, requestId, (error) => service.threw(error, requestId))
       service.dispatch(call)
-      return await counted(service, result)
+      return await service.counted(result)
     },
   }
 }

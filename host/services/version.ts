@@ -29,8 +29,8 @@ export interface ServiceVersion {
   threw(error: GuestError, requestId: string): void
   /** Vela speaks in the service's log. */
   note(level: 'warn' | 'error', message: string, extra?: Pick<Partial<LogEntry>, 'code' | 'requestId'>): void
-  /** It has drained: what it held of its capabilities is given back. */
-  close(): void
+  /** Drains, and gives back what it held of its capabilities. `reason` is for the guest's `stop`. */
+  drain(reason: string, deadlineMs: number): Promise<void>
   /** A guest's stack with the author's places. */
   mapStack(stack: string): string
 }
@@ -144,7 +144,13 @@ export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
     live,
     preload: async () => (source ?? (await fetchContent())).length,
     note: (level, message, extra) => hub.runtime(entry({ level, source: 'runtime', message, ...extra })),
-    close: () => deps.grants.close(),
+    async drain(reason, deadlineMs) {
+      try {
+        await live.drain(reason, deadlineMs)
+      } finally {
+        deps.grants.close()
+      }
+    },
     mapStack: (stack) => mapper(stack),
     // What it says is the guest's, so it counts as the guest's.
     threw: (error, requestId) =>

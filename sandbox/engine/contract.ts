@@ -35,14 +35,15 @@ export type LoadResult = { readonly guest: Guest } | { readonly fault: Fault }
 export interface GuestHost {
   /** `length` bytes of the batch's random stream for this guest. */
   randomBytes(length: number): Buffer
-  /** Messages and bytes that must keep their order. False: over the bound of one entry. */
+  /** Messages and bytes that must keep their order. */
   flush(text: string): void
   emit(id: number, bytes: Uint8Array): void
+  /** False: over the bound of one entry. */
   log(level: number, requestId: string, text: string): boolean
 }
 
 export interface Guest {
-  /** One turn: messages in, messages out. `budgetMs` 0 leaves the engine's timer off. */
+  /** One entry: messages in, messages out. `budgetMs` 0 leaves the engine's timer off. */
   enter(nowMs: number, text: string, budgetMs: number): EnterResult
   /** What the module exports, once its top-level await is done. */
   describe(): string | undefined

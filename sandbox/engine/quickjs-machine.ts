@@ -67,7 +67,7 @@ export function createMachine(
     interrupt() {
       // What found the memory full need not throw in the guest: a native only answers nothing, and a loop would go on.
       if (instance.exhausted) return true
-      if (cpuMicros() >= deadlineMicros) interrupted = true
+      if (deadlineMicros !== Infinity && cpuMicros() >= deadlineMicros) interrupted = true
       return interrupted
     },
     resolveModule: (base, name) => hooks.resolveModule(base, name) ?? MISSING_MODULE,

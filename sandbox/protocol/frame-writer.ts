@@ -95,7 +95,8 @@ export function createFrameWriter(): FrameWriter {
   }
 }
 
-const viewOf = (buffer: Buffer): DataView => new DataView(buffer.buffer, buffer.byteOffset, buffer.length)
+export const viewOf = (buffer: Buffer): DataView =>
+  new DataView(buffer.buffer, buffer.byteOffset, buffer.length)
 
 /** The text of a frame's payload as the flags say it is encoded. */
 export function textOf(flags: number, payload: Buffer): string {

@@ -23,9 +23,13 @@ export const TO_CELL = {
   drop: 4,
   /** Prepares a spare isolate while there is time. */
   warm: 5,
-  /** Compiles without running, for the code cache. a = 1 for the kernel. Only sent to a cell that never ran a guest. Payload: source. */
+  /** Compiles without running, for the code cache. a = one of COMPILE_KINDS. Only sent to a cell that never ran a guest. Payload: source. */
   compile: 6,
 } as const
+
+/** `a` of COMPILE: a service's code cache for V8, V8's kernel snapshot, QuickJS's kernel image. */
+export const COMPILE_KINDS = { service: 0, kernel: 1, quickjs: 2 } as const
+export type CompileKind = keyof typeof COMPILE_KINDS
 
 /** Cell to host. */
 export const FROM_CELL = {
@@ -33,17 +37,17 @@ export const FROM_CELL = {
   hello: 16,
   /** The batch is done and the next may come. a = its sequence number, b = CPU time it took in microseconds. */
   done: 17,
-  /** A guest is loaded. Payload: JSON GuestDescription. */
+  /** A guest is loaded. a = 1 if its module waited for nothing. Payload: JSON GuestDescription. */
   loaded: 18,
   /** Messages of a guest. a = CPU time of its entry in microseconds. Payload: text. */
   output: 19,
-  /** A part of a response body. a = exchange. Payload: the bytes. */
+  /** A part of a body or of a socket's message. a = id of the turn or call. Payload: the bytes. */
   bytes: 20,
   /** A guest could not be loaded, or its isolate is gone. Payload: JSON Fault. */
   fault: 21,
   /** A line of a guest's log. a = level. Payload: request id, newline, text. */
   log: 22,
-  /** V8's code cache for what `compile` asked; empty when there is none. */
+  /** What `compile` made; empty when there is none. */
   cache: 23,
 } as const
 

@@ -90,7 +90,7 @@ describeEngines('cells that end', (engine) => {
       `await new Promise(() => 0); export default { fetch() {} }`,
     )
     const pid = await until('its cell is there', () => cellPids().find((pid) => !before.has(pid)))
-    // Not before the load is under way: a cell that has not greeted yet is another case, tried next.
+    // It may not have greeted yet; test/e2e/cells.test.ts kills one whose load is under way.
     process.kill(pid, 'SIGKILL')
     expect(await starting).toMatch(/^VELA_(CELL_START_FAILED|CELL_LOST|DEPLOY_START_[A-Z]+)$/)
     await target.handler('startkill/svc', `return new Response('up')`)

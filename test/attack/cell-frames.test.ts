@@ -70,6 +70,7 @@ const grants = createBroker({
   policy: { of: () => true },
   decisionOf: () => undefined,
   epoch: () => 0,
+  hosts: () => 0,
   onFailure: () => undefined,
 }).open({ tenant: 't', service: 'fake', version: '0', manifest, sizeBytes: 0, startupMs: 0, createdAt: 0 })
 

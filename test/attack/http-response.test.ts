@@ -32,6 +32,24 @@ describeEngines('responses of guests', (engine) => {
     expect(await get('/inject/tricky/')).not.toContain('x-evil')
   })
 
+  test('a chunk that lies about its length, or is no bytes at all, cannot write a message of its own', async () => {
+    const forged = `5],[0,1,200,[],1,6,0],[3,1,1,0`
+    const body = `const lie = (chunk) => Object.defineProperty(chunk, 'length', { value: { valueOf: () => 5, toString: () => '${forged}' } })
+    const bytes = () => new TextEncoder().encode('hello')
+    if (request.url.endsWith('/patched')) Object.defineProperty(Object.getPrototypeOf(Uint8Array.prototype), 'length', { get: () => ({ valueOf: () => 5, toString: () => '${forged}' }) })
+    const chunk = request.url.endsWith('/proxy') ? new Proxy(bytes(), {}) : request.url.endsWith('/own') ? lie(bytes()) : bytes()
+    return new Response(new ReadableStream({ pull(c) { c.enqueue(chunk); c.close() } }))`
+    await target.handler('chunk/svc', body)
+    await target.handler('chunk/sibling', `return new Response('sibling')`)
+    const log = target.logOf('chunk/sibling')
+    expect(await get('/chunk/svc/own')).toMatch(/\r\n\r\n5\r\nhello\r\n0\r\n\r\n$/)
+    expect(await get('/chunk/svc/proxy')).not.toContain('hello')
+    expect(await get('/chunk/svc/patched')).not.toMatch(/\],\[/)
+    expect(await get('/chunk/sibling/')).toMatch(/sibling$/)
+    expect(log.filter(({ message }) => message.includes('ended'))).toEqual([])
+    await target.expectUnharmed()
+  })
+
   test('framing is the host’s: a guest’s own never goes out', async () => {
     const headers = `{ 'content-length': '3', 'transfer-encoding': 'chunked', connection: 'upgrade', 'keep-alive': 'x', upgrade: 'h2c', trailer: 'x', te: 'x', 'x-request-id': 'forged', 'Proxy-Connection': 'x', 'x-fine': '1' }`
     await target.handler('frame/svc', `return new Response('0123456789', { headers: ${headers} })`)

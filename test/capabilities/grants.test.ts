@@ -4,7 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Place } from '../../host/capabilities/capability.ts'
+import { createBroker } from '../../host/capabilities/broker.ts'
+import type { CapabilityCall, CapabilityKind, Place } from '../../host/capabilities/capability.ts'
+import type { GrantDecision } from '../../host/registry/types.ts'
 import { Runtime } from '../../host/core/runtime.ts'
 import { CALLER, hostOf, startHost, type Host } from './support.ts'
 
@@ -239,4 +241,44 @@ describe('services of the host', () => {
         code: 'VELA_METHOD_NOT_FOUND',
       })
   })
+})
+
+test('a capability is closed by another decision about its own binding, and by nobody else’s', () => {
+  let closed = 0
+  let epoch = 0
+  let decision: GrantDecision | undefined
+  const kind: CapabilityKind = {
+    kind: 'k',
+    defaultPolicy: true,
+    checkPolicy: () => undefined,
+    parse: () => [{ name: 'k', options: {} }],
+    narrow: (options) => options,
+    describe: () => '',
+    open: () => ({ call: () => ({ value: 'open' }), close: () => void closed++ }),
+  }
+  const manifest = {
+    name: 's',
+    engine: 'v8',
+    routes: [],
+    limits: {},
+    vars: {},
+    capabilities: { k: {} },
+  } as const
+  const grants = createBroker({
+    kinds: new Map([['k', kind]]),
+    policy: { of: () => true },
+    decisionOf: () => decision,
+    epoch: () => epoch,
+    hosts: () => 0,
+    onFailure: () => undefined,
+  }).open({ tenant: 't', service: 's', version: '0', manifest, sizeBytes: 0, startupMs: 0, createdAt: 0 })
+  const call = {} as CapabilityCall
+  expect(grants.perform(0, call)).toEqual({ value: 'open' })
+  epoch++
+  expect(grants.perform(0, call)).toEqual({ value: 'open' })
+  expect(closed).toBe(0)
+  epoch++
+  decision = { tenant: 't', service: 's', binding: 'k', state: 'revoked', asked: '' }
+  expect(() => grants.perform(0, call)).toThrow('revoked')
+  expect(closed).toBe(1)
 })

@@ -166,6 +166,7 @@ describe('the clock', () => {
       active: versionOf(schedules),
       dispatch: (call: Call) => void calls.push({ cron: JSON.parse(call.encode(1))[3] as string, call }),
       settled: () => undefined,
+      counted: <Result>(result: Promise<Result>) => result,
     }
     function versionOf(list: string[]) {
       const note = (_level: string, message: string): void => void notes.push(message)
@@ -173,7 +174,11 @@ describe('the clock', () => {
     }
     const services = [service as unknown as Service]
     const scheduler = createScheduler({
-      catalog: { get: () => services[0], values: () => services.values() },
+      catalog: {
+        find: () => service as unknown as Service,
+        get: () => services[0],
+        values: () => services.values(),
+      },
       now: () => nowMs,
       setTimer: (callback, delayMs) => {
         timer = { dueMs: nowMs + delayMs, callback }
@@ -245,9 +250,10 @@ describe('the clock', () => {
         call.value(undefined)
       },
       settled: () => undefined,
+      counted: <Result>(result: Promise<Result>) => result,
     } as unknown as Service
     const scheduler = createScheduler({
-      catalog: { get: () => service, values: () => [service].values() },
+      catalog: { find: () => service, get: () => service, values: () => [service].values() },
       now: () => nowMs,
       setTimer: (wake) => {
         callback = wake

@@ -7,7 +7,7 @@ import { bytes, guestOf } from './support.ts'
 
 const kv = await openKv({ dataDir: null })
 afterAll(() => kv.close())
-const kind = createKvKind({ kv })
+const kind = createKvKind(kv)
 
 describe('a manifest', () => {
   test('asks for the service’s own namespace, or for bindings by name', () => {

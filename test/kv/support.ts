@@ -3,7 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import type { Capability, CapabilityCall } from '../../host/capabilities/capability.ts'
+import { createBroker } from '../../host/capabilities/broker.ts'
+import type {
+  Capability,
+  CapabilityCall,
+  CapabilityKind,
+  CapabilityResult,
+} from '../../host/capabilities/capability.ts'
 import { createKvKind } from '../../host/capabilities/kv.ts'
 import { openKv, type KvOptions } from '../../host/kv/store.ts'
 import type { KvEntry, KvNamespace, KvStore } from '../../host/kv/types.ts'
@@ -45,7 +51,7 @@ export interface Guest {
 export function guestOf(kv: KvStore, path: string, asked: JsonValue = {}, policy: JsonValue = true): Guest {
   const [tenant = '', service = ''] = path.split('/')
   const place = { tenant, service, version: '000000000000' }
-  const kind = createKvKind({ kv })
+  const kind = createKvKind(kv)
   const [binding] = kind.parse(asked)
   if (binding === undefined) throw new Error('no binding')
   const narrowed = kind.narrow(binding.options, policy, place)
@@ -58,6 +64,28 @@ export function guestOf(kv: KvStore, path: string, asked: JsonValue = {}, policy
       return { value: result.value, bytes: await drain(result.body) }
     },
   }
+}
+
+/** The same with the broker before it, as real guests have it: what it hides of errors is hidden. */
+export function brokered(kv: KvStore): (method: string, args?: JsonValue[]) => Promise<CapabilityResult> {
+  const kind = createKvKind(kv) as unknown as CapabilityKind
+  const grants = createBroker({
+    kinds: new Map([['kv', kind]]),
+    policy: { of: () => true },
+    decisionOf: () => undefined,
+    epoch: () => 0,
+    hosts: () => 0,
+    onFailure: () => undefined,
+  }).open({
+    tenant: 'acme',
+    service: 'shop',
+    version: '0',
+    manifest: { name: 'shop', engine: 'v8', routes: [], limits: {}, vars: {}, capabilities: { kv: {} } },
+    sizeBytes: 0,
+    startupMs: 0,
+    createdAt: 0,
+  })
+  return async (method, args = []) => await grants.perform(0, callOf(method, args))
 }
 
 export function callOf(

@@ -97,6 +97,28 @@ test('a secret that was unwrapped is seen by no patched prototype, at no step', 
   }
 })
 
+test('no prototype is handed a key: not by its fields when it is made, not by toJSON when it is wrapped', async () => {
+  const hostile = createGuest({ randomBytes: seededBytes('traps') })
+  try {
+    hostile.evaluate(`
+      globalThis.caught = []
+      const { hasOwn } = Object
+      const trap = (name) => Object.defineProperty(Object.prototype, name, { configurable: true, get() { if (name !== 'toJSON' || hasOwn(this, 'k')) caught.push(name); return undefined }, set() {} })
+      for (const name of ['publicKey', 'privateKey', 'toJSON']) trap(name)
+      const gcm = { __proto__: null, name: 'AES-GCM', length: 128 }
+      ;(async () => {
+        const key = await crypto.subtle.generateKey(gcm, true, ['wrapKey', 'encrypt'])
+        caught.length = 0
+        await crypto.subtle.generateKey(gcm, false, ['encrypt'])
+        await crypto.subtle.wrapKey('jwk', key, key, { __proto__: null, name: 'AES-GCM', iv: new Uint8Array(12) })
+        globalThis.answer = 'done ' + caught.join()
+      })().catch((error) => { globalThis.answer = 'failed: ' + error.name + ' ' + error.message })`)
+    expect(hostile.evaluate('answer')).toBe('done ')
+  } finally {
+    hostile.close()
+  }
+})
+
 test('no key can be made by hand, and nothing else passes for one', async () => {
   expect(
     await guest.run(async () => {
@@ -171,6 +193,10 @@ test('work beyond a bound is refused at once, with the bound in the message', as
       subtle.generateKey({ name: 'HMAC', hash: 'SHA-1', length: 4_294_967_295 }, true, ['sign']),
     )
     await refused(() => subtle.digest('SHA-256', new Uint8Array(32 * 1024 * 1024 + 1)))
+    const info = new Uint8Array(2 ** 21)
+    const secret = await subtle.importKey('raw', unhex('01'), 'HKDF', false, ['deriveBits'])
+    const expand = { name: 'HKDF', hash: 'SHA-256', salt: unhex(''), info }
+    await refused(() => subtle.deriveBits(expand, secret, 17 * 256))
     const n = 'f'.repeat(2000)
     const jwk = { kty: 'RSA', n, e: 'AQAB' }
     await refused(() => subtle.importKey('jwk', jwk, { name: 'RSA-PSS', hash: 'SHA-1' }, true, ['verify']))
@@ -183,6 +209,7 @@ test('work beyond a bound is refused at once, with the bound in the message', as
     expect.stringMatching(/^OperationError: .*publicExponent/),
     expect.stringMatching(/^OperationError: .*524288/),
     expect.stringMatching(/^OperationError: .*33554432/),
+    expect.stringMatching(/^OperationError: HKDF.*33554432/),
     expect.stringMatching(/^NotSupportedError: .*8192/),
   ])
 })

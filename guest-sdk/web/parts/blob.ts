@@ -1,6 +1,5 @@
 /** Blob and File (File API). The bytes are copied once, into memory that only the Blob holds. */
 import type { ReadableStream } from 'web-streams-polyfill'
-import { byteStringFromBytes } from '../bytes.ts'
 import { dictionary } from '../dictionary.ts'
 import { concatBytes, copyBytes, isBufferSource } from '../intrinsics.ts'
 import type { FormsDeps } from './forms.ts'
@@ -91,7 +90,7 @@ export function createBlob(deps: FormsDeps): BlobKit {
       return copyBytes(this.#bytes)
     }
     async text(): Promise<string> {
-      return deps.decodeText(byteStringFromBytes(this.#bytes))
+      return deps.decodeText(deps.byteStringFromBytes(this.#bytes))
     }
     stream(): ReadableStream {
       const bytes = this.#bytes

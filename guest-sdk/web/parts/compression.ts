@@ -5,10 +5,10 @@
 import type { ReadableStream, ReadableStreamDefaultController, WritableStream } from 'web-streams-polyfill'
 import type { Native } from '../../kernel/native.ts'
 import type { AbortSignal } from '../abort.ts'
-import { bytesFromByteString, byteStringFromBytes } from '../bytes.ts'
+import type { ByteStrings } from '../bytes.ts'
 import { isBufferSource, viewBytes } from '../intrinsics.ts'
 
-export interface CompressionDeps {
+export interface CompressionDeps extends ByteStrings {
   readonly native: Native['compression']
   domException(name: string, message: string): Error
   readonly ReadableStream: typeof ReadableStream
@@ -67,7 +67,7 @@ export function create(deps: CompressionDeps): CompressionPart {
       const status = typeof answer === 'string' ? answer.charAt(0) : undefined
       if (typeof answer === 'string' && answer.length > 1) {
         wanted = false
-        reader.enqueue(bytesFromByteString(answer.slice(1)))
+        reader.enqueue(deps.bytesFromByteString(answer.slice(1)))
       }
       if (status === '0' || status === '1') return status === '1'
       const reason = failureOf(status)
@@ -117,7 +117,7 @@ export function create(deps: CompressionDeps): CompressionPart {
         }
         const bytes = viewBytes(chunk)
         for (let at = 0; at < bytes.length; at += STEP_BYTES) {
-          await feed(byteStringFromBytes(bytes.subarray(at, at + STEP_BYTES)))
+          await feed(deps.byteStringFromBytes(bytes.subarray(at, at + STEP_BYTES)))
         }
       },
       close() {

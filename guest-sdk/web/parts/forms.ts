@@ -1,11 +1,11 @@
 /** Blob, File, FormData, and bodies made of them. A part of its own: few services use them. */
 import type { ReadableStream } from 'web-streams-polyfill'
-import { byteStringFromBytes } from '../bytes.ts'
+import type { ByteStrings } from '../bytes.ts'
 import { createBlob, type Blob, type BlobKit, type File } from './blob.ts'
 import { createFormData, type FormData, type FormDataKit } from './form-data.ts'
 import { createMultipart } from './multipart.ts'
 
-export interface FormsDeps {
+export interface FormsDeps extends ByteStrings {
   encode(text: string): Uint8Array<ArrayBuffer>
   /** The `UTF-8 decode` of the specs. */
   decodeText(byteString: string): string
@@ -42,7 +42,7 @@ export function create(deps: FormsDeps): FormsPart {
       const essence = contentType.split(';', 1)[0]?.trim().toLowerCase()
       if (essence === 'application/x-www-form-urlencoded') {
         const form = new forms.FormData()
-        for (const [name, value] of deps.parseParams(deps.decodeText(byteStringFromBytes(bytes)))) {
+        for (const [name, value] of deps.parseParams(deps.decodeText(deps.byteStringFromBytes(bytes)))) {
           form.append(name, value)
         }
         return form

@@ -3,7 +3,6 @@
  * own `indexOf`; only the texts that are handed out get decoded.
  * Threat: the body comes from a client. Parsing is linear, and the number of parts is bounded.
  */
-import { bytesFromByteString, byteStringFromBytes } from '../bytes.ts'
 import type { BlobKit } from './blob.ts'
 import type { FormData, FormDataKit, FormEntry } from './form-data.ts'
 import type { FormsDeps } from './forms.ts'
@@ -17,7 +16,7 @@ interface Multipart {
 }
 
 export function createMultipart(deps: FormsDeps, blobs: BlobKit, forms: FormDataKit): Multipart {
-  const toByteString = (text: string): string => byteStringFromBytes(deps.encode(text))
+  const toByteString = (text: string): string => deps.byteStringFromBytes(deps.encode(text))
   const lines = (text: string): string => text.replace(/\r\n?|\n/g, '\r\n')
   const escape = (text: string): string =>
     text.replace(/["\r\n]/g, (found) => (found === '"' ? '%22' : found === '\r' ? '%0D' : '%0A'))
@@ -37,11 +36,11 @@ export function createMultipart(deps: FormsDeps, blobs: BlobKit, forms: FormData
         if (parts === undefined) continue
         const type = parts.type === '' ? 'application/octet-stream' : parts.type
         body += `; filename="${toByteString(escape(parts.name ?? 'blob'))}"\r\nContent-Type: ${type}\r\n\r\n`
-        body += `${byteStringFromBytes(parts.bytes)}\r\n`
+        body += `${deps.byteStringFromBytes(parts.bytes)}\r\n`
       }
     }
     body += `--${boundary}--\r\n`
-    return { bytes: bytesFromByteString(body), type: `multipart/form-data; boundary=${boundary}` }
+    return { bytes: deps.bytesFromByteString(body), type: `multipart/form-data; boundary=${boundary}` }
   }
 
   const malformed = (what: string): TypeError => new TypeError(`formData: malformed multipart body: ${what}`)
@@ -50,7 +49,7 @@ export function createMultipart(deps: FormsDeps, blobs: BlobKit, forms: FormData
     const found = /;\s*boundary=(?:"([^"]+)"|([^;\s]+))/i.exec(contentType)
     const boundary = found?.[1] ?? found?.[2]
     if (boundary === undefined) throw malformed('the content type names no boundary')
-    const body = byteStringFromBytes(bytes)
+    const body = deps.byteStringFromBytes(bytes)
     const form = new forms.FormData()
     const delimiter = `--${boundary}`
     // What is before the first delimiter is a preamble and means nothing.
@@ -98,7 +97,7 @@ export function createMultipart(deps: FormsDeps, blobs: BlobKit, forms: FormData
     else
       form.append(
         name,
-        new blobs.File([bytesFromByteString(content)], filename, { type: type ?? 'text/plain' }),
+        new blobs.File([deps.bytesFromByteString(content)], filename, { type: type ?? 'text/plain' }),
       )
   }
 

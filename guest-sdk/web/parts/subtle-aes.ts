@@ -84,7 +84,6 @@ function aesMode(kit: Kit, mode: AesMode): Algorithm {
       generateKey: length,
       keyLength: length,
       importKey: [],
-      exportKey: [],
       ...(wraps
         ? { wrapKey: dictionary, unwrapKey: dictionary }
         : { encrypt: dictionary, decrypt: dictionary }),

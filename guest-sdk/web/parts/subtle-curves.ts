@@ -97,7 +97,7 @@ function keyFunctions(kit: Kit, name: string, allowed: PairUsages): Algorithm {
 
   return {
     name,
-    dictionaries: { generateKey: dictionary, importKey: dictionary, exportKey: [] },
+    dictionaries: { generateKey: dictionary, importKey: dictionary },
     generateKey({ namedCurve }, extractable, usages) {
       checkCurve(namedCurve)
       const details = { name, curve: namedCurve }

@@ -41,7 +41,6 @@ export function hmac(kit: Kit): Algorithm {
       generateKey: dictionary,
       importKey: dictionary,
       keyLength: dictionary,
-      exportKey: [],
       sign: [],
       verify: [],
     },

@@ -47,6 +47,8 @@ export interface Kit extends SubtleDeps {
   error(name: string, message: string): Error
   /** Own properties, whatever setters the guest put on Object.prototype. */
   define(target: object, name: string, value: unknown): void
+  /** JSON of an object of ours that holds a key. */
+  jsonOf(value: object): string
 }
 
 /** As sandbox/engine/crypto/caps.ts has it; checked here too, before anything is copied. */
@@ -56,7 +58,7 @@ export function createKit(deps: SubtleDeps): Kit {
   const checkSource = (value: unknown, what: string): void => {
     if (!deps.isBufferSource(value)) throw new TypeError(`${what} must be an ArrayBuffer or a view of one`)
   }
-  return {
+  const kit: Kit = {
     ...deps,
     call(operation, words, first, second, third, fourth) {
       const result = deps.crypto(operation, words, first, second, third, fourth)
@@ -76,9 +78,15 @@ export function createKit(deps: SubtleDeps): Kit {
     },
     arrayBuffer: (byteString) => deps.bufferOf(deps.bytesFromByteString(byteString)),
     error: deps.domException,
+    jsonOf(value) {
+      // With one of its own, JSON.stringify asks no prototype for toJSON, and nobody is handed the key.
+      kit.define(value, 'toJSON', undefined)
+      return deps.jsonStringify(value) ?? ''
+    },
     define(target, name, value) {
       const descriptor = { __proto__: null, value, writable: true, enumerable: true, configurable: true }
       deps.defineProperty(target, name, descriptor as PropertyDescriptor)
     },
   }
+  return kit
 }

@@ -15,7 +15,6 @@ export type Operation =
   | 'deriveBits'
   | 'generateKey'
   | 'importKey'
-  | 'exportKey'
   | 'wrapKey'
   | 'unwrapKey'
   | 'keyLength'

@@ -98,7 +98,7 @@ function keyFunctions(
 
   return {
     name,
-    dictionaries: { generateKey: GENERATE, importKey: IMPORT, exportKey: [] },
+    dictionaries: { generateKey: GENERATE, importKey: IMPORT },
     generateKey({ hash, modulusLength, publicExponent }, extractable, usages) {
       const exponent = withoutZeros(kit, publicExponent)
       const details = { name, hash, length: modulusLength, exponent }

@@ -1,15 +1,10 @@
 /** Keys that are secret bytes, in the formats that they have: raw and jwk. */
-import { checkJwk, writeJwk, type JsonWebKey } from './subtle-jwk.ts'
+import { checkJwk, writeJwk, type JsonWebKey, type JwkDemands } from './subtle-jwk.ts'
 import type { KeyData } from './subtle-key.ts'
 import type { Kit } from './subtle-kit.ts'
 import type { Format } from './subtle-params.ts'
 
-export interface SecretDemands {
-  readonly use: string
-  readonly algs: readonly string[]
-  readonly extractable: boolean
-  readonly usages: number
-}
+type SecretDemands = Omit<JwkDemands, 'kty'>
 
 export function readSecret(
   kit: Kit,

@@ -133,9 +133,11 @@ export function create(deps: SubtleDeps): SubtlePart {
       const usages = readUsages(keyUsages)
       const { algorithm: found, params } = normalize('generateKey', algorithm)
       const made = found.generateKey?.(params, !!extractable, usages) as KeyData | KeyPairData
-      if (!('publicKey' in made)) return keys.make(needUsages(kit, made))
-      needUsages(kit, made.privateKey)
-      return { publicKey: keys.make(made.publicKey), privateKey: keys.make(made.privateKey) }
+      // Own fields only: one that a guest put on Object.prototype would be handed the material.
+      if (!kit.hasOwn(made, 'publicKey')) return keys.make(needUsages(kit, made as KeyData))
+      const { publicKey, privateKey } = made as KeyPairData
+      needUsages(kit, privateKey)
+      return { publicKey: keys.make(publicKey), privateKey: keys.make(privateKey) }
     }
 
     async deriveBits(algorithm: unknown, baseKey: unknown, length: unknown = null): Promise<ArrayBuffer> {
@@ -207,7 +209,7 @@ export function create(deps: SubtleDeps): SubtlePart {
       const asked = normalizeEither('wrapKey', 'encrypt', wrapAlgorithm)
       checkUse(kit, asked.params.name, wrapping, USAGE.wrapKey)
       const exported = exportFrom(known, inner)
-      const bytes = typeof exported === 'string' ? exported : (deps.jsonStringify(exported) ?? '')
+      const bytes = typeof exported === 'string' ? exported : kit.jsonOf(exported)
       return kit.arrayBuffer(encryptWith(asked, wrapping, bytes))
     }
 

@@ -1,12 +1,11 @@
 /** `vela engine T/N [v8|quickjs|manifest]`: which engine a service runs on, and moving it to another while it serves. */
 import { Argument, type Command } from 'commander'
-import type { EngineStatus } from '../../core/control.ts'
+import type { EngineInput } from '../../admin/wire.ts'
+import type { EngineStatus, ServiceStatus } from '../../core/control.ts'
 import { VelaError } from '../../core/errors.ts'
 import { apiCommand, connect, type ApiFlags } from '../api.ts'
 import { createOutput } from '../output.ts'
 import { parseTarget } from '../target.ts'
-
-type Choice = 'v8' | 'quickjs' | 'manifest'
 
 export function engineCommand(): Command {
   return apiCommand('engine', 'show the engine of a service, or move the service to another while it serves')
@@ -17,7 +16,7 @@ export function engineCommand(): Command {
         'for this service whatever its manifest says; "manifest" takes that back',
       ).choices(['v8', 'quickjs', 'manifest']),
     )
-    .action(async (target: string, engine: Choice | undefined, flags: ApiFlags) => {
+    .action(async (target: string, engine: EngineInput | undefined, flags: ApiFlags) => {
       const { tenant, service } = parseTarget(target)
       const client = connect(flags)
       const status =
@@ -28,20 +27,11 @@ export function engineCommand(): Command {
     })
 }
 
-function engineOf(
-  services: readonly (EngineSource & { readonly service: string })[],
-  tenant: string,
-  service: string,
-): EngineStatus {
+function engineOf(services: readonly ServiceStatus[], tenant: string, service: string): EngineStatus {
   const found = services.find((one) => one.service === service)
   if (found === undefined)
     throw new VelaError('VELA_SERVICE_NOT_FOUND', `There is no service ${tenant}/${service}`)
   return { engine: found.engine, override: found.engineOverride ?? null }
-}
-
-interface EngineSource {
-  readonly engine: EngineStatus['engine']
-  readonly engineOverride?: EngineStatus['engine']
 }
 
 const describe = ({ engine, override }: EngineStatus): string =>

@@ -1,12 +1,10 @@
 /** `vela grants T/N`, `vela grant T/N BINDING`, `vela revoke T/N BINDING`: what a service can reach, and deciding it. */
 import type { Command } from 'commander'
-import type { GrantStatus } from '../../core/control.ts'
+import type { Decision, GrantStatus } from '../../core/control.ts'
 import { apiCommand, connect, type ApiFlags } from '../api.ts'
 import { createOutput, table } from '../output.ts'
 import { parseTarget } from '../target.ts'
 import { printable } from '../text.ts'
-
-type Decision = 'granted' | 'revoked' | 'policy'
 
 export function grantsCommand(): Command {
   return apiCommand('grants', 'show what the active version of a service asks for, and what it can reach')

@@ -7,6 +7,7 @@ import { readManifest } from '../host-port.ts'
 import { createOutput } from '../output.ts'
 import { manifestText, TEMPLATES, templateFiles } from '../templates/files.ts'
 import type { Template } from '../templates/template.ts'
+import { isName } from '../../registry/names.ts'
 import { printable, styled } from '../text.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -14,8 +15,6 @@ interface InitFlags {
   readonly template?: string
   readonly json?: true
 }
-
-const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
 export function initCommand(): Command {
   const names = Object.keys(TEMPLATES)
@@ -30,7 +29,7 @@ async function init(given: string | undefined, flags: InitFlags): Promise<void> 
   const target = given ?? (await askName(output.json))
   const folder = resolve(target)
   const name = basename(folder)
-  if (!NAME.test(name)) {
+  if (!isName('service', name)) {
     throw new UsageError(
       `${JSON.stringify(name)} cannot name a service: use lower-case letters, digits and inner hyphens, at most 63`,
     )

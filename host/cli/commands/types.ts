@@ -2,6 +2,7 @@
  * `vela types [path]`: writes the type of `env` beside the manifest it is made from. A file that it did not make is never
  * overwritten.
  */
+import { isName } from '../../registry/names.ts'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import type { Command } from 'commander'
@@ -22,7 +23,6 @@ interface TypesFlags {
 
 const FILE = 'vela-env.d.ts'
 const MADE = /^(?:\/\/.*\n)*\/\/ Made from the manifest by `vela types/
-const SECRET = /^[A-Za-z_$][A-Za-z0-9_$]{0,127}$/
 
 export function typesCommand(): Command {
   return command('types', 'write the type of env from the manifest')
@@ -38,9 +38,9 @@ const collect = (name: string, before: readonly string[] = []): readonly string[
 
 async function types(path: string, flags: TypesFlags): Promise<void> {
   const { secret = [], strictVars = false } = flags
-  const wrong = secret.find((name) => !SECRET.test(name))
+  const wrong = secret.find((name) => !isName('secret', name))
   if (wrong !== undefined)
-    throw new UsageError(`${JSON.stringify(wrong)} is no name of a secret: letters, digits, _ and $`)
+    throw new UsageError(`${JSON.stringify(wrong)} is no name of a secret: letters, digits and _`)
   const { manifest, folder } = await readService(path)
   const text = envTypes(manifest, { secrets: secret, strictVars })
   const output = createOutput(flags.json === true)

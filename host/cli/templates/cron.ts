@@ -3,7 +3,7 @@ import type { Template } from './template.ts'
 
 export const cron: Template = {
   hint: 'runs by the clock and keeps a report',
-  try: `vela cron demo/{{name}} && curl http://127.0.0.1:8787/demo/{{name}}/`,
+  try: `npx vela cron demo/{{name}} && curl http://127.0.0.1:8787/demo/{{name}}/`,
   manifest: `{
   // What this service is and may do. Nothing is granted unless it is asked for here.
   "name": "{{name}}",

@@ -1,4 +1,5 @@
 /** The files of a new service: its template's own, and what all have in common. */
+import { readFileSync } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
 import type { Manifest } from '../../registry/types.ts'
 import { envTypes } from '../env-types.ts'
@@ -37,7 +38,6 @@ const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
 
 /** The project's root: a clone, or the installed package. */
 const HOME = resolve(import.meta.dirname, '..', '..', '..')
-const VELA = '^0.1.0'
 
 function packageOf({ dependencies }: Template, name: string, folder: string): object {
   return {
@@ -61,9 +61,15 @@ function packageOf({ dependencies }: Template, name: string, folder: string): ob
   }
 }
 
+/** What npm has of the version that writes this. */
+function velaVersion(): string {
+  const { version } = JSON.parse(readFileSync(join(HOME, 'package.json'), 'utf8')) as { version: string }
+  return `^${version}`
+}
+
 /** Written by a clone, a service uses that clone; else what npm has. */
 function velaPackage(part: string, folder: string): string {
-  if (HOME.split(sep).includes('node_modules')) return VELA
+  if (HOME.split(sep).includes('node_modules')) return velaVersion()
   return `file:${relative(folder, join(HOME, part)).split(sep).join('/')}`
 }
 

@@ -3,7 +3,7 @@ import type { Template } from './template.ts'
 
 export const plugin: Template = {
   hint: 'methods that a program or other services call',
-  try: `vela invoke demo/{{name}} quote '[[{"sku":"tea","quantity":3}]]'`,
+  try: `npx vela invoke demo/{{name}} quote '[[{"sku":"tea","quantity":3}]]'`,
   manifest: `{
   // What this service is and may do. Nothing is granted unless it is asked for here.
   "name": "{{name}}",

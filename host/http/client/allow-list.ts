@@ -101,15 +101,13 @@ const isPlainHost = (hostname: string): boolean =>
 const isAddress = (hostname: string): boolean => isIP(bareHost(hostname)) !== 0
 
 /** IPv6 without the brackets of a URL. */
-export const bareHost = (hostname: string): string =>
-  hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
+const bareHost = (hostname: string): string => (hostname.startsWith('[') ? hostname.slice(1, -1) : hostname)
 
 /** Where a server may see another path than the parser did: then a list of paths cannot be kept. */
 const unsafePath = (path: string): boolean =>
   /(?:^|\/|\\)\.\.?(?:$|[/\\;?])|%2f|%5c|%00/i.test(path.replace(/%2e/gi, '.'))
 
 export interface AllowList {
-  readonly patterns: readonly Pattern[]
   allows(url: URL): boolean
 }
 
@@ -133,7 +131,6 @@ export function createAllowList(patterns: readonly Pattern[]): AllowList {
   }
 
   return {
-    patterns,
     allows(url) {
       const { origin } = url
       let paths = known.get(origin)

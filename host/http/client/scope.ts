@@ -1,6 +1,6 @@
 /**
  * On whose behalf a request is made, and what it may reach: the allow-list and networks of one grant, its rate, and
- * the exchanges that are running under it. Closing it ends them, so a revoked grant leaves no open connection in use.
+ * the exchanges that are running under it. Closing it ends them: what is revoked has no connection in use from the next call on.
  */
 import { VelaError } from '../../core/errors.ts'
 import { parseNetwork } from './address.ts'

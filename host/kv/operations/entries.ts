@@ -129,14 +129,15 @@ function charge(sql: Sql, call: PutCall, key: Uint8Array, size: number): number 
 
 // What has expired and was not swept yet must not be held against the tenant.
 function chargeAfterSweep(sql: Sql, call: PutCall, key: Uint8Array, size: number): number {
-  const tenant = sql.get('SELECT bytes FROM tenants WHERE id = ?', call.tenant)
-  if (tenant === undefined) throw new VelaError('VELA_TENANT_NOT_FOUND', 'The tenant was deleted.')
+  const stored = (): Row | undefined => sql.get('SELECT bytes FROM tenants WHERE id = ?', call.tenant)
+  if (stored() === undefined) throw new VelaError('VELA_TENANT_NOT_FOUND', 'The tenant was deleted.')
   sweepTenant(sql, call.tenant, call.nowMs)
   const version = charge(sql, call, key, size)
   if (version !== undefined) return version
+  const left = stored()
   throw new VelaError(
     'VELA_KV_QUOTA_EXCEEDED',
-    `Not stored: it takes ${size} bytes, and the tenant has ${integer(tenant, 'bytes')} of the ${call.quotaBytes} bytes (${Math.floor(call.quotaBytes / MEBIBYTE)} MiB) that it may store.`,
+    `Not stored: it takes ${size} bytes, and the tenant has ${left === undefined ? 0 : integer(left, 'bytes')} of the ${call.quotaBytes} bytes (${Math.floor(call.quotaBytes / MEBIBYTE)} MiB) that it may store.`,
     { details: { quotaBytes: call.quotaBytes } },
   )
 }

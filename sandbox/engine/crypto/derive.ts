@@ -1,6 +1,6 @@
 /** Secrets from secrets: key agreement, HKDF and PBKDF2. */
 import { diffieHellman, pbkdf2Sync } from 'node:crypto'
-import { MAX_PBKDF2_ROUNDS } from './caps.ts'
+import { MAX_INPUT_BYTES, MAX_PBKDF2_ROUNDS } from './caps.ts'
 import { fail } from './failure.ts'
 import type { Hash } from './hashes.ts'
 import { signHmac } from './hmac.ts'
@@ -15,6 +15,8 @@ export function hkdf(hash: Hash, key: Buffer, salt: Buffer, info: Buffer, length
   if (!Number.isInteger(length) || length < 0 || length > 255 * hash.bytes) {
     fail('OperationError', `HKDF: at most ${255 * hash.bytes} bytes with this hash`)
   }
+  if (Math.ceil(length / hash.bytes) * info.length > MAX_INPUT_BYTES)
+    fail('OperationError', `HKDF: info times blocks of output is at most ${MAX_INPUT_BYTES} bytes`)
   const pseudoRandomKey = signHmac(hash, salt, key)
   const blocks: Buffer[] = []
   let last: Buffer = Buffer.alloc(0)
