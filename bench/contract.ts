@@ -3,7 +3,7 @@
  * A scenario knows contenders only by this face, so that each peer runs the very same load.
  */
 
-export type ContenderName = 'vela' | 'vela-quickjs' | 'workerd' | 'node' | 'undici'
+export type ContenderName = 'vela' | 'vela-quickjs' | 'workerd' | 'node' | 'undici' | 'socket' | 'piscina'
 
 /** What `JSON.stringify` takes whole. */
 export type Json =
@@ -28,6 +28,8 @@ export interface StartOptions {
   readonly cordon?: boolean
   /** Every service is known, none has an isolate yet. */
   readonly unloaded?: boolean
+  /** Servers may use every core, the load's too; for what one core cannot show. */
+  readonly allCores?: boolean
   /** The operator's policy for grants, as in Vela's configuration. */
   readonly policy?: Readonly<Record<string, Json>>
 }

@@ -3,7 +3,18 @@ import { readFileSync } from 'node:fs'
 import { bundleService } from '../host/bundle/bundler.ts'
 import type { Guest } from './contract.ts'
 
-export type GuestName = 'hello' | 'echo' | 'stream' | 'loop' | 'web-api' | 'kv' | 'fetch'
+export type GuestName =
+  | 'hello'
+  | 'echo'
+  | 'stream'
+  | 'loop'
+  | 'web-api'
+  | 'kv'
+  | 'fetch'
+  | 'actors'
+  | 'channels'
+  | 'visits'
+  | 'workers'
 
 export function guest(name: GuestName, tenant: string = 'bench', service: string = name): Guest {
   return { tenant, service, source: readFileSync(new URL(`./guests/${name}.js`, import.meta.url), 'utf8') }

@@ -11,7 +11,9 @@ import { field } from './unknown.ts'
 export const SERVER_CORE = 0
 
 /** Read once: pinning leaves this process one core, and it would then take that for all there are. */
-const CORES: number = availableParallelism()
+export const CORES: number = availableParallelism()
+/** For taskset: every core there is. */
+export const ALL_CORES: string = `0-${CORES - 1}`
 /** Core 1 when there is one; a single core is shared, which `describeMachine` admits. */
 export const LOAD_CORE: number = CORES > 1 ? 1 : SERVER_CORE
 

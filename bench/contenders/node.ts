@@ -1,6 +1,6 @@
 /**
  * Bare Node processes under the same Node as Vela, without guests and isolation: what Vela costs is the distance to
- * them. `node` serves HTTP, `undici` sends it.
+ * them. `node` serves HTTP, `undici` sends it, `socket` is two processes with a socket between them, `piscina` a pool of threads.
  */
 import type { Contender, ContenderName, Running } from '../contract.ts'
 import { createFolder } from './folder.ts'
@@ -8,6 +8,8 @@ import { startServer } from './process.ts'
 
 export const node: Contender = bareNode('node', './bare-server.ts')
 export const undici: Contender = bareNode('undici', './undici-server.ts')
+export const socket: Contender = bareNode('socket', './socket-server.ts')
+export const piscina: Contender = bareNode('piscina', './piscina-server.ts')
 
 function bareNode(name: ContenderName, script: string): Contender {
   return { name, start: () => start(name, new URL(script, import.meta.url).pathname) }

@@ -8,7 +8,7 @@ import { watch } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BenchError } from '../contract.ts'
-import { SERVER_CORE } from '../machine.ts'
+import { ALL_CORES, SERVER_CORE } from '../machine.ts'
 import { processTree } from '../procfs.ts'
 
 export interface Server {
@@ -25,6 +25,7 @@ export interface ServerOptions {
   /** Where stdout, stderr and descriptor 3 go, one file each. */
   readonly folder: string
   readonly stopMs?: number
+  readonly allCores?: boolean
 }
 
 const READY_MS = 30_000
@@ -40,11 +41,15 @@ export async function startServer<T>(
   const [out, err, control] = files.map((file) => file.fd)
   // A clean environment: settings of whoever runs the benchmark must not reach a contender.
   const env = { PATH: process.env['PATH'] ?? '', HOME: options.folder, ...options.env }
-  const child = spawn('taskset', ['-c', String(SERVER_CORE), options.command, ...options.args], {
-    cwd: options.folder,
-    env,
-    stdio: ['ignore', out, err, control],
-  })
+  const child = spawn(
+    'taskset',
+    ['-c', options.allCores ? ALL_CORES : String(SERVER_CORE), options.command, ...options.args],
+    {
+      cwd: options.folder,
+      env,
+      stdio: ['ignore', out, err, control],
+    },
+  )
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   await Promise.all(files.map((file) => file.close()))
   const pid = child.pid

@@ -37,12 +37,12 @@ async function start(
   let server: (Server & { readonly ready: Ready }) | undefined
   try {
     await writeFile(join(folder.path, 'vela.config.json'), JSON.stringify(configOf(tenants, options)))
-    server = await startHost(folder.path, token)
+    server = await startHost(folder.path, token, options)
     await deployAll(server.ready.admin, token, engine, tenants, guests)
     if (options.unloaded) {
       // A deploy loads the service to check it. After a restart every service is known and none has an isolate.
       await server.stop()
-      server = await startHost(folder.path, token)
+      server = await startHost(folder.path, token, options)
     }
     const running = server
     return {
@@ -68,7 +68,11 @@ function configOf(tenants: readonly string[], options: StartOptions): Record<str
   }
 }
 
-function startHost(folder: string, token: string): Promise<Server & { readonly ready: Ready }> {
+function startHost(
+  folder: string,
+  token: string,
+  { allCores = false }: StartOptions,
+): Promise<Server & { readonly ready: Ready }> {
   const ports = ['--port', '0', '--admin-port', '0']
   const files = ['--data', join(folder, 'data'), '--config', join(folder, 'vela.config.json')]
   return startServer(
@@ -77,6 +81,7 @@ function startHost(folder: string, token: string): Promise<Server & { readonly r
       args: [MAIN, 'start', '--json', ...ports, ...files],
       env: { VELA_ADMIN_TOKEN: token },
       folder,
+      allCores,
     },
     readyLine,
   )

@@ -4,9 +4,11 @@
  * on as it is), so that the comparison does not rest on our glue.
  *
  * A guest that asks Vela for `kv` gets a Durable Object namespace STORE, whose class stands in the same worker and does
- * no more than name the two calls of its storage. One that asks for `fetch` gets the local network.
+ * no more than name the two calls of its storage. One that asks for `fetch` gets the local network. Actors are Durable Objects
+ * as they are: workerd-actors.ts.
  */
 import { BenchError, type Guest } from '../contract.ts'
+import { actorFiles } from './workerd-actors.ts'
 
 export interface WorkerdFiles {
   /** File name to text; `config.capnp` is the one to serve. */
@@ -16,6 +18,8 @@ export interface WorkerdFiles {
 }
 
 export function workerdFiles(guests: readonly Guest[], compatibilityDate: string): WorkerdFiles {
+  if (guests.some(({ capabilities = {} }) => 'actors' in capabilities))
+    return actorFiles(guests, compatibilityDate)
   const [only] = guests
   if (guests.length === 1 && only) return onlyGuest(only, compatibilityDate)
   if (guests.some(({ capabilities }) => capabilities !== undefined))

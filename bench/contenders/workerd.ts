@@ -30,10 +30,12 @@ async function start(guests: readonly Guest[]): Promise<Running> {
       },
       listeningPort,
     )
+    // A single guest, or the first of those that have actors, is a worker of its own; others have a dispatcher before them.
+    const direct = guests.length === 1 || storage !== undefined
     const origin = `http://127.0.0.1:${server.ready}`
     return {
       name: 'workerd',
-      url: (tenant, service) => (guests.length === 1 ? origin : `${origin}/${tenant}/${service}`),
+      url: (tenant, service) => (direct ? origin : `${origin}/${tenant}/${service}`),
       pids: () => server.pids(),
       async stop() {
         await server.stop()

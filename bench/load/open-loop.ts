@@ -17,7 +17,13 @@ export interface Paced {
 
 const MAX_CONNECTIONS = 1024
 
-export async function runPaced(url: string, perSecond: number, seconds: number): Promise<Paced> {
+/** `urls` are asked one after the other, round and round. */
+export async function runPaced(
+  urls: string | readonly string[],
+  perSecond: number,
+  seconds: number,
+): Promise<Paced> {
+  const targets = [urls].flat()
   const client = createClient(MAX_CONNECTIONS)
   const times: number[] = []
   let sent = 0
@@ -27,8 +33,7 @@ export async function runPaced(url: string, perSecond: number, seconds: number):
   const pending: Promise<void>[] = []
 
   const send = async (): Promise<void> => {
-    sent++
-    const answer = await client.get(url, seconds * 2000 + 10_000)
+    const answer = await client.get(targets[sent++ % targets.length] ?? '', seconds * 2000 + 10_000)
     times.push(answer.endedMs - answer.startedMs)
     if (answer.status === 200) served++
     if (closed && answer.status === 0) unanswered++

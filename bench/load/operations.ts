@@ -13,6 +13,8 @@ export interface Operations {
   /** Called for each request. */
   parameters(): Readonly<Record<string, string | number>>
   readonly lanes: number
+  /** Operations of one request; COUNT unless they are so short that HTTP would be a part of the figure. */
+  readonly count?: number
 }
 
 /** Operations of one request: enough that the ends, where lanes run dry, are few; little enough for one turn's CPU. */
@@ -39,7 +41,7 @@ export async function runOperations(operations: Operations, seconds: number): Pr
     await ask(client, operations)
     while (elapsedMs < seconds * 1000) {
       elapsedMs += await ask(client, operations)
-      done += COUNT
+      done += operations.count ?? COUNT
     }
   } finally {
     client.close()
@@ -54,15 +56,15 @@ export async function runOperations(operations: Operations, seconds: number): Pr
 
 /** Resolves to the milliseconds it took. */
 async function ask(client: Client, operations: Operations): Promise<number> {
-  const { url, lanes } = operations
+  const { url, lanes, count = COUNT } = operations
   const target = new URL(url)
-  for (const [name, value] of Object.entries({ ...operations.parameters(), count: COUNT, lanes }))
+  for (const [name, value] of Object.entries({ ...operations.parameters(), count, lanes }))
     target.searchParams.set(name, String(value))
   const startedMs = performance.now()
   const { status, code, body } = await client.get(target.href, TIMEOUT_MS)
   const elapsedMs = performance.now() - startedMs
-  if (status === 200 && field(parseJson(body), 'right') === COUNT) return elapsedMs
+  if (status === 200 && field(parseJson(body), 'right') === count) return elapsedMs
   throw new BenchError(
-    `${url}: ${COUNT} operations were asked for; the answer was ${status} ${code}: ${body.slice(0, 300)}`,
+    `${url}: ${count} operations were asked for; the answer was ${status} ${code}: ${body.slice(0, 300)}`,
   )
 }

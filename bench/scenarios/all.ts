@@ -1,6 +1,9 @@
 /** Every scenario, in the order in which a run takes them. */
 import type { Scenario } from '../contract.ts'
+import { actorDensity } from './actor-density.ts'
+import { actors } from './actors.ts'
 import { cellCrash } from './cell-crash.ts'
+import { channels } from './channels.ts'
 import { coldRequest } from './cold-request.ts'
 import { density } from './density.ts'
 import { fetchScenario } from './fetch.ts'
@@ -12,7 +15,10 @@ import { kv } from './kv.ts'
 import { manyTenants } from './many-tenants.ts'
 import { neighbour } from './neighbour.ts'
 import { quickjs } from './quickjs.ts'
+import { shares } from './shares.ts'
+import { stealing } from './stealing.ts'
 import { webApi } from './web-api.ts'
+import { workers } from './workers.ts'
 
 export const SCENARIOS: readonly Scenario[] = [
   ...httpHello,
@@ -26,6 +32,12 @@ export const SCENARIOS: readonly Scenario[] = [
   ...quickjs,
   ...kv,
   fetchScenario,
+  ...actors,
+  actorDensity,
+  ...channels,
+  workers,
   ...neighbour,
+  shares,
+  stealing,
   cellCrash,
 ]

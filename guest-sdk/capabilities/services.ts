@@ -17,8 +17,17 @@ export const create: CapabilityFactory =
     if (hasFetch === true) {
       methods['fetch'] = async (input: unknown, init?: unknown): Promise<object> => {
         const { method, url, headers, body, signal } = web.readRequest(input, init)
-        const { value, body: answered } = await power.call('fetch', [{ method, url, headers }], body, signal)
-        return web.createResponse({ statusText: '', url, redirected: false, ...(value as Answer) }, answered)
+        const {
+          id,
+          value,
+          body: answered,
+        } = await power.call('fetch', [{ method, url, headers }], body, signal)
+        const { status, headers: list } = value as Answer
+        const relay = status === 101 ? id : undefined
+        return web.createResponse(
+          { status, statusText: '', headers: list, url, redirected: false, relay },
+          answered,
+        )
       }
     }
     // Any name may be a method of the other side; only the host knows. `then` is none, or awaiting it would call it.

@@ -3,10 +3,13 @@
  * and keeps the bridge it returns; guest code reaches the globals it installs, never the bridge.
  */
 import { installWeb } from '../web/install.ts'
+import { createAsyncPlatform } from './async-platform.ts'
+import type { ActorsKit, ActorsSlot } from './actors/port.ts'
 import { createCalls } from './calls.ts'
 import { createCapabilities } from './capabilities.ts'
 import { installConsole, LEVEL } from './console.ts'
 import { installDeterminism, removeEscapes, type Clock } from './determinism.ts'
+import { createEntryEnd } from './entry-end.ts'
 import { readExports, type GuestExports } from './exports.ts'
 import { createLateNatives } from './late-natives.ts'
 import { FIRST_CALL_ID, FROM_GUEST, TO_GUEST } from './messages.ts'
@@ -17,6 +20,7 @@ import { createSdk, type Sdk } from './sdk.ts'
 import { createTasks } from './tasks.ts'
 import { describeThrown } from './thrown.ts'
 import { createTimers } from './timers.ts'
+import { createTurnWatch } from './turn-watch.ts'
 import { createTurns } from './turns.ts'
 import type { WebHooks } from './web-contract.ts'
 
@@ -71,12 +75,32 @@ export function boot(target: typeof globalThis): Kernel {
     return error
   }
   const calls = createCalls({ outbox, native, createError })
+  const entryEnd = createEntryEnd(reportError)
+  const turnWatch = createTurnWatch()
+  const actorsSlot: ActorsSlot = { port: undefined }
+  const actors: ActorsKit = {
+    plug: (port) => (actorsSlot.port ??= port),
+    classOf: (name) => exports?.actor(name),
+    hold: (turn) => turns.hold(turn),
+    within: (turn, work) => turns.within(turn, work),
+    currentTurn: () => turns.currentTurn(),
+    envOf: (scope) => capabilities.envIn(scope),
+    queueTask: tasks.add,
+    wakeAt: timers.wakeAt,
+    reportError: (thrown) => reportError(thrown),
+    describeThrown,
+  }
   const capabilities = createCapabilities({
     web,
     createError,
     calls,
     loadPart: (name) => evaluatePart(native, name),
     currentTurn: () => turns.currentTurn(),
+    atEntryEnd: entryEnd.add,
+    onTurnEnd: turnWatch.on,
+    now: () => clock.nowMs,
+    actors,
+    gate: () => actorsSlot.port?.gate(),
   })
   const turns = createTurns({
     native,
@@ -87,10 +111,15 @@ export function boot(target: typeof globalThis): Kernel {
     limitBytes: () => config?.responseBodyBytes ?? 0,
     messageBytes: () => config?.socketMessageBytes ?? 0,
     onError: reportError,
-    endCalls: calls.endTurn,
+    actors: actorsSlot,
+    atEntryEnd: entryEnd.add,
+    endCalls: (turn, reason) => {
+      turnWatch.end(turn, reason)
+      calls.endTurn(turn, reason)
+    },
   })
   installConsole(target, native, clock, turns.currentRequestId)
-  const sdk = createSdk()
+  const sdk = createSdk(createAsyncPlatform({ web, timers, now: () => clock.nowMs }))
 
   const isDue = (): boolean => tasks.isDue() || timers.isDue()
 
@@ -103,12 +132,13 @@ export function boot(target: typeof globalThis): Kernel {
       sdk.bind(capabilities.configure(freezeDeep({ ...config.env }), config.capabilities))
     },
     register(namespace) {
-      exports = readExports(namespace as Record<string, unknown>)
+      exports = readExports(namespace as Record<string, unknown>, sdk.isActor)
     },
     describe: () => exports?.description,
     deliver(nowMs, text) {
       clock.nowMs = nowMs
       tasks.open()
+      actorsSlot.port?.entered()
       const end = indexOf(text, '\n')
       const messages = parse(slice(text, 0, end)) as unknown[][]
       let at = end + 1
@@ -159,6 +189,11 @@ export function boot(target: typeof globalThis): Kernel {
     rejected: (description, value) => web.reportRejection(description, value),
     collect() {
       // Microtasks that ran since the last answer may have queued some.
+      if (tasks.isDue()) return true
+      entryEnd.run()
+      // Its first parts are to leave with this entry, or nothing might ever ask for them.
+      if (calls.beganBody()) return true
+      // A body that began to leave with it goes on in microtasks.
       if (tasks.isDue()) return true
       const dueMs = timers.takeChange(tasks.isWaiting() ? clock.nowMs : undefined)
       if (dueMs !== undefined) outbox.add(`[${FROM_GUEST.timer},${dueMs}]`, '')

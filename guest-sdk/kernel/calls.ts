@@ -14,6 +14,7 @@ import type { IncomingBody, ResponseParts } from './web-contract.ts'
 export type CallBody = ResponseParts['body']
 
 export interface CallResult {
+  readonly id: number
   /** JSON. */
   readonly value: unknown
   readonly body: IncomingBody
@@ -34,6 +35,8 @@ export interface Calls {
   failed(id: number, json: string): void
   data(id: number, part: string, last: number): void
   credit(id: number, bytes: number): void
+  /** Whether a body that goes in parts was begun since this was asked: its parts are added by microtasks. */
+  beganBody(): boolean
   /** Cancels what the turn began and has not got. */
   endTurn(turn: number, reason: () => unknown): void
 }
@@ -71,6 +74,7 @@ export function createCalls({ outbox, native, createError }: CallsDeps): Calls {
   /** Of each turn, so that its end costs what it began; 0 never ends. */
   const byTurn = new NumberMap<{ count: number; readonly calls: NumberMap<Call> }>()
   let lastId = FIRST_CALL_ID - 1
+  let began = false
 
   const nextId = (): number => {
     do lastId = lastId >= LAST_CALL_ID ? FIRST_CALL_ID : lastId + 1
@@ -138,6 +142,7 @@ export function createCalls({ outbox, native, createError }: CallsDeps): Calls {
         json + text,
       )
       if (rest !== undefined) {
+        began = true
         call.sender = sendParts(id, rest, {
           outbox,
           native,
@@ -175,7 +180,7 @@ export function createCalls({ outbox, native, createError }: CallsDeps): Calls {
         body = inbound
       } else if (kind !== BODY.none) body = { byteString: text, ascii: kind === BODY.text }
       closeIfOver(id, call)
-      resolve({ value: json === '' ? undefined : parse(json), body })
+      resolve({ id, value: json === '' ? undefined : parse(json), body })
     },
 
     failed(id, json) {
@@ -197,6 +202,12 @@ export function createCalls({ outbox, native, createError }: CallsDeps): Calls {
 
     credit(id, bytes) {
       calls.get(id)?.sender?.credit(bytes)
+    },
+
+    beganBody() {
+      const answer = began
+      began = false
+      return answer
     },
 
     endTurn(turn, reason) {

@@ -3,7 +3,9 @@
  * `env` made for their turn, so that what they call is ended with the turn and inherits its deadline; how a power looks
  * to guests is in guest-sdk/capabilities/, loaded when a deployment has it.
  */
+import { cloneValue, decodeValue, encodeValue } from '../async/codec.ts'
 import type { Calls, CallBody, CallResult } from './calls.ts'
+import type { ActorsKit, Scope } from './actors/port.ts'
 import type { BindingConfig } from './native.ts'
 import { ReflectOwnKeys, defineProperty, freeze } from './primordials.ts'
 import type { WebHooks } from './web-contract.ts'
@@ -12,6 +14,10 @@ import type { WebHooks } from './web-contract.ts'
 export interface Power {
   /** `signal`: aborts the call, and a body that came with its answer. */
   call(method: string, args: readonly unknown[], body?: CallBody, signal?: object): Promise<CallResult>
+  /** A call of the kernel's own: on nobody's behalf, and waiting for nothing. */
+  raw(method: string, args: readonly unknown[], body?: CallBody): Promise<CallResult>
+  /** On whose behalf `call` is. */
+  readonly scope: Scope
 }
 
 /** What each part in guest-sdk/capabilities/ exports as `create`. */
@@ -20,6 +26,18 @@ export type CapabilityFactory = (kit: CapabilityKit) => Maker
 export interface CapabilityKit {
   readonly web: WebHooks
   readonly createError: (name: string, message: string, code: string | undefined) => unknown
+  /** Once, when the microtasks of this entry are done and before it leaves: what was gathered in it can go as one call. */
+  readonly atEntryEnd: (callback: () => void) => void
+  /** Calls back once, when the turn is over; returns what ends that. */
+  readonly onTurnEnd: (turn: number, callback: (reason: unknown) => void) => () => void
+  /** Epoch milliseconds of this entry. */
+  readonly now: () => number
+  readonly actors: ActorsKit
+  /** More than JSON as a text without newlines, and back; both throw DataCloneError. */
+  readonly encodeValue: (value: unknown) => string
+  readonly decodeValue: (text: string) => unknown
+  /** The same without the text. */
+  readonly cloneValue: <Value>(value: Value) => Value
 }
 
 export interface Capabilities {
@@ -27,14 +45,18 @@ export interface Capabilities {
   configure(vars: Readonly<Record<string, unknown>>, bindings: readonly BindingConfig[]): object
   /** The `env` for a turn; 0 is none. */
   envOf(turn: number): object
+  /** The `env` of what outlives turns. */
+  envIn(scope: Scope): object
   readonly fetch: (input: unknown, init?: unknown) => Promise<unknown>
 }
 
-export interface CapabilitiesDeps extends CapabilityKit {
+export interface CapabilitiesDeps extends Omit<CapabilityKit, 'encodeValue' | 'decodeValue' | 'cloneValue'> {
   readonly calls: Calls
   readonly loadPart: (name: string) => unknown
   /** The turn whose synchronous part runs now; 0: none. */
   readonly currentTurn: () => number
+  /** What calls that nobody is known to make have to wait for. */
+  readonly gate: () => Promise<void> | undefined
 }
 
 type Maker = (power: Power, options: unknown) => unknown
@@ -45,6 +67,8 @@ interface Bound {
   readonly make: Maker
   readonly options: unknown
 }
+
+const noGate = (): undefined => undefined
 
 /** The kind whose one binding is not in `env` but the global of that name. */
 const GLOBAL_FETCH = 'fetch'
@@ -62,19 +86,39 @@ export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
     (deps.loadPart(`capability-${kind}`) as { create: CapabilityFactory }).create({
       web,
       createError: deps.createError,
+      atEntryEnd: deps.atEntryEnd,
+      onTurnEnd: deps.onTurnEnd,
+      now: deps.now,
+      actors: deps.actors,
+      encodeValue,
+      decodeValue,
+      cloneValue,
     })
 
-  const powerOf = (grant: number, turn: number): Power => ({
+  const powerOf = (grant: number, scope: Scope): Power => ({
+    scope,
     async call(method, args, body = null, signal = undefined) {
       if (signal !== undefined) web.throwIfAborted(signal)
-      const { result, cancel, onOver } = calls.start(grant, turn, method, args, body)
+      const writes = scope.gate()
+      if (writes !== undefined) {
+        await writes
+        if (signal !== undefined) web.throwIfAborted(signal)
+      }
+      const { result, cancel, onOver } = calls.start(grant, scope.turn(), method, args, body)
       // Also while a body that came with the answer may still be read.
       if (signal !== undefined) onOver(web.onAbort(signal, cancel))
       return await result
     },
+    raw: (method, args, body = null) => calls.start(grant, 0, method, args, body).result,
+  })
+  /** A turn's calls are its own; those of none may be an actor's, so they wait as one's would. */
+  const scopeOf = (turn: number): Scope => ({
+    turn: () => turn,
+    gate: turn === 0 ? deps.gate : noGate,
+    deadlineMs: () => Infinity,
   })
 
-  const build = (turn: number): object => {
+  const build = (scope: Scope): object => {
     const env: Record<string, unknown> = {}
     for (let index = 0; index < varNames.length; index++) {
       const name = varNames[index] as string
@@ -82,7 +126,7 @@ export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
     }
     for (let index = 0; index < bound.length; index++) {
       const { name, grant, make, options } = bound[index] as Bound
-      define(env, name, make(powerOf(grant, turn), options))
+      define(env, name, make(powerOf(grant, scope), options))
     }
     return freeze(env)
   }
@@ -98,10 +142,11 @@ export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
         else list[list.length] = { name, grant, make: (makers[kind] ??= makerOf(kind)), options }
       }
       bound = list
-      shared = bound.length === 0 ? vars : build(0)
+      shared = bound.length === 0 ? vars : build(scopeOf(0))
       return shared
     },
-    envOf: (turn) => (bound.length === 0 ? shared : build(turn)),
+    envOf: (turn) => (bound.length === 0 ? shared : build(scopeOf(turn))),
+    envIn: (scope) => (bound.length === 0 ? shared : build(scope)),
     async fetch(input, init) {
       if (fetchGrant === undefined) {
         // What is no request at all, or not wanted any more, fails as it would with the grant.
@@ -114,7 +159,9 @@ export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
         )
       }
       fetchMaker ??= makerOf(GLOBAL_FETCH)
-      const fetch = fetchMaker(powerOf(fetchGrant, deps.currentTurn()), undefined) as Capabilities['fetch']
+      // After an await nobody knows whose it is; it may be an actor's.
+      const scope = { ...scopeOf(deps.currentTurn()), gate: deps.gate }
+      const fetch = fetchMaker(powerOf(fetchGrant, scope), undefined) as Capabilities['fetch']
       return await fetch(input, init)
     },
   }

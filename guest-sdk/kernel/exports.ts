@@ -5,6 +5,10 @@
 import { ReflectApply, ReflectConstruct, stringify } from './primordials.ts'
 
 export type Callable = (...args: unknown[]) => unknown
+export interface ActorClass {
+  new (ctx: object, env: object): object
+  readonly options?: unknown
+}
 
 export interface GuestExports {
   /** JSON of GuestDescription. Put together here: the host takes it for well-formed, whatever the guest patched. */
@@ -15,6 +19,7 @@ export interface GuestExports {
   readonly stop: ((reason: string) => unknown) | undefined
   /** The method of that name, bound to what it belongs to. */
   method(name: string, env: object, ctx: object): Callable | undefined
+  actor(name: string): ActorClass | undefined
 }
 
 /** Called by the runtime on other occasions, so never as methods. */
@@ -32,7 +37,11 @@ const RESERVED: ReadonlySet<string> = new Set([
   'then',
 ])
 
-export function readExports(namespace: Record<string, unknown>): GuestExports {
+/** `isActor`: whether a class extends the Actor of the SDK; such a class has no methods of its own for callers. */
+export function readExports(
+  namespace: Record<string, unknown>,
+  isActor: (value: unknown) => boolean,
+): GuestExports {
   const main = namespace['default']
   const mainClass = isClass(main) ? main : undefined
   const holder = mainClass === undefined ? main : (mainClass as { prototype: unknown }).prototype
@@ -50,12 +59,17 @@ export function readExports(namespace: Record<string, unknown>): GuestExports {
   const stop = entry('stop')
   const classes = new Map<string, Callable>()
   const methods = new Map<string, (env: object, ctx: object) => Callable>()
+  const actors = new Map<string, ActorClass>()
   for (const name of methodNames(holder)) {
     methods.set(name, (env, ctx) => bound(self(env, ctx), entry(name) as Callable))
   }
   for (const name of Object.keys(namespace)) {
     const value = namespace[name]
     if (name === 'default' || typeof value !== 'function') continue
+    if (isActor(value)) {
+      actors.set(name, value as unknown as ActorClass)
+      continue
+    }
     if (!isClass(value)) {
       if (!RESERVED.has(name) && !name.startsWith('_'))
         methods.set(name, () => bound(undefined, value as Callable))
@@ -71,7 +85,7 @@ export function readExports(namespace: Record<string, unknown>): GuestExports {
     }
   }
   return {
-    description: `{"fetch":${fetch !== undefined},"scheduled":${scheduled !== undefined},"start":${start !== undefined},"stop":${stop !== undefined},"methods":[${listNames(methods)}]}`,
+    description: `{"fetch":${fetch !== undefined},"scheduled":${scheduled !== undefined},"start":${start !== undefined},"stop":${stop !== undefined},"methods":[${listNames(methods)}],"actors":[${listNames(actors)}]}`,
     fetch:
       fetch === undefined
         ? undefined
@@ -87,6 +101,7 @@ export function readExports(namespace: Record<string, unknown>): GuestExports {
     start: start && ((env) => ReflectApply(start, main, [env])),
     stop: stop && ((reason) => ReflectApply(stop, main, [reason])),
     method: (name, env, ctx) => methods.get(name)?.(env, ctx),
+    actor: (name) => ReflectApply(mapGet, actors, [name]) as ActorClass | undefined,
   }
 }
 
@@ -103,6 +118,7 @@ function listNames(methods: ReadonlyMap<string, unknown>): string {
 }
 
 const MAX_METHODS = 256
+const mapGet = Map.prototype.get
 
 const isObject = (value: unknown): value is object =>
   (typeof value === 'object' && value !== null) || typeof value === 'function'

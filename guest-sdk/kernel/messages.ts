@@ -8,7 +8,10 @@
 export const TO_GUEST = {
   /**
    * [0, id, HANDLER.fetch, method, url, headers[], BODY, size, requestId], the body following; or
-   * [0, id, another HANDLER, name, 0, 0, BODY.text, size, requestId], the arguments following as a JSON array.
+   * [0, id, another HANDLER, name, 0, 0, BODY.text, size, requestId], the arguments following as a JSON array; or
+   * [0, id, HANDLER.actorFetch, method, url, headers[], BODY, size, requestId, class, name, activation], the body following.
+   * Of HANDLER.actor, `name` is the class and the arguments are [name, kind, method, argsText, options, activation]; of
+   * HANDLER.passivate they are [class, name] of each, none meaning all. docs/protocol.md says what an activation is.
    */
   invoke: 0,
   /** [1, id, size, last]: part of a request body or of a capability's answer, a byte string; `last` is 1 at its end, 2 when it broke off. */
@@ -58,6 +61,8 @@ export const FROM_GUEST = {
   message: 10,
   /** [11, id, code, size]: the guest closes its socket, for this reason; code 0: none. */
   close: 11,
+  /** [12, id, call, pending]: the answer is the WebSocket that came as the answer of that call; the turn has no more to do with it. */
+  forward: 12,
 } as const
 
 /**
@@ -68,7 +73,23 @@ export const FIRST_CALL_ID = 0x8000_0000
 export const LAST_CALL_ID = 0xffff_ffff
 
 /** Which entry of the guest an invoke names. */
-export const HANDLER = { fetch: 0, method: 1, start: 2, stop: 3, scheduled: 4 } as const
+export const HANDLER = {
+  fetch: 0,
+  method: 1,
+  start: 2,
+  stop: 3,
+  scheduled: 4,
+  /** A message to an actor. */
+  actor: 5,
+  actorFetch: 6,
+  /** Actors are to leave this guest. */
+  passivate: 7,
+  /** An exported function, called as a task of a worker with one encoded value. */
+  task: 8,
+} as const
+
+/** Characters that the input of a task, and its result, may have when encoded. */
+export const TASK_VALUE_LIMIT = 1_048_576
 
 /** How a socket came to its end: after both sides said so, without that, or because a side broke the rules. */
 export const CLOSE = { clean: 0, abrupt: 1, failed: 2 } as const

@@ -94,4 +94,6 @@ export interface GuestDescription {
   readonly stop: boolean
   /** Methods that `runtime.invoke` can name: of the default export, exported functions, `Class.method`. */
   readonly methods: readonly string[]
+  /** Exported classes that extend Actor. */
+  readonly actors: readonly string[]
 }

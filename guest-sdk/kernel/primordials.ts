@@ -32,6 +32,11 @@ export const indexOf: (text: string, part: string, from?: number) => number = un
 )
 export const charCodeAt: (text: string, at: number) => number = uncurry(String.prototype.charCodeAt)
 
+const promiseResolve = Promise.resolve
+/** `Promise.resolve`, whatever the guest did to it. */
+export const toPromise = <Value>(value: Value | PromiseLike<Value>): Promise<Value> =>
+  ReflectApply(promiseResolve, PromiseOf, [value]) as Promise<Value>
+
 const promiseThen = Promise.prototype.then
 /** Subscribes to a native promise whatever the guest did to `Promise.prototype`. */
 export function subscribe(

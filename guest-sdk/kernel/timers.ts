@@ -19,6 +19,8 @@ interface Timer {
 export interface Timers {
   set(callback: unknown, delayMs: unknown, args: unknown[], repeat: boolean): number
   clear(id: unknown): void
+  /** One of the kernel's own: outside the limit, and out of the guest's reach. Returns what cancels it. */
+  wakeAt(atMs: number, callback: () => void): () => void
   /** Runs the earliest timer that is due. True when another one is due. */
   fireNext(): boolean
   isDue(): boolean
@@ -30,6 +32,8 @@ export interface Timers {
   limit: number
 }
 
+/** The id of a timer that nobody can name. */
+const KERNELS = 0
 const LONGEST_DELAY_MS = 2_147_483_647
 
 export function createTimers(clock: Clock, onError: (thrown: unknown) => void): Timers {
@@ -78,6 +82,7 @@ export function createTimers(clock: Clock, onError: (thrown: unknown) => void): 
   }
   const forget = (timer: Timer): void => {
     timer.cleared = true
+    if (timer.id === KERNELS) return
     pending.delete(timer.id)
     pendingCount--
   }
@@ -114,6 +119,21 @@ export function createTimers(clock: Clock, onError: (thrown: unknown) => void): 
       if (timer === undefined) return
       forget(timer)
       dropCleared()
+    },
+    wakeAt(atMs, callback) {
+      const timer = {
+        id: KERNELS,
+        sequence: sequence++,
+        callback,
+        args: [],
+        everyMs: 0,
+        dueMs: atMs,
+        cleared: false,
+      }
+      push(timer)
+      return () => {
+        timer.cleared = true
+      }
     },
     isDue() {
       dropCleared()

@@ -6,12 +6,18 @@ interface TurnLike {
   readonly requestId: string
 }
 
+/** What a context may ask of the turns. */
+export interface ContextDeps<Turn> {
+  readonly waitUntil: (turn: Turn, promise: unknown) => void
+  readonly abortOf: (turn: Turn) => { readonly signal: object }
+}
+
 export class TurnContext<Turn extends TurnLike> {
   readonly #turn: Turn
-  readonly #waitUntil: (turn: Turn, promise: unknown) => void
-  constructor(turn: Turn, waitUntil: (turn: Turn, promise: unknown) => void) {
+  readonly #deps: ContextDeps<Turn>
+  constructor(turn: Turn, deps: ContextDeps<Turn>) {
     this.#turn = turn
-    this.#waitUntil = waitUntil
+    this.#deps = deps
   }
   get requestId(): string {
     return this.#turn.requestId
@@ -19,8 +25,12 @@ export class TurnContext<Turn extends TurnLike> {
   get props(): object {
     return {}
   }
+  /** Aborts when nobody waits for the turn any more. */
+  get signal(): object {
+    return this.#deps.abortOf(this.#turn).signal
+  }
   waitUntil(promise: unknown): void {
-    this.#waitUntil(this.#turn, promise)
+    this.#deps.waitUntil(this.#turn, promise)
   }
   passThroughOnException(): void {}
 }

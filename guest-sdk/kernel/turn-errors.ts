@@ -32,6 +32,20 @@ export class MethodMissing extends TypeError {
   }
 }
 
+export class TaskMissing extends TypeError {
+  readonly code = 'VELA_WORKER_TASK_NOT_FOUND'
+  constructor(name: string) {
+    super(`The service exports no function ${name}`)
+  }
+}
+
+export class ValueTooLarge extends RangeError {
+  readonly code = 'VELA_GUEST_RESPONSE_TOO_LARGE'
+  constructor(length: number, limit: number) {
+    super(`The result of the task has ${length} characters; at most ${limit} are allowed`)
+  }
+}
+
 export const isThenable = (value: unknown): boolean =>
   (typeof value === 'object' || typeof value === 'function') && value !== null && !isPlainResponse(value)
 

@@ -2,19 +2,19 @@
  * The turns in flight in this guest: an invoke opens one; its result, and the end of what it left to waitUntil,
  * close it. Each settles exactly once, whatever the guest does.
  */
-import { BODY, FROM_GUEST, HANDLER } from './messages.ts'
-import { NumberMap, PromiseOf, parse, stringify, subscribe } from './primordials.ts'
+import { BODY, FROM_GUEST } from './messages.ts'
+import { NumberMap, stringify, subscribe, toPromise } from './primordials.ts'
 import type { GuestExports } from './exports.ts'
-import { createInbound } from './inbound.ts'
+import type { ActorsSlot } from './actors/port.ts'
+import { createInvoke } from './invoke.ts'
 import type { Native } from './native.ts'
 import type { Outbox } from './outbox.ts'
 import { sendResponse } from './respond.ts'
 import { openSocket } from './sockets.ts'
 import { describeThrown } from './thrown.ts'
-import { ScheduledController, TurnContext } from './turn-context.ts'
 import { newTurn, type Turn } from './turn-state.ts'
-import { BadResponse, MethodMissing, checkLength, isThenable, wholeLength } from './turn-errors.ts'
-import type { IncomingBody, WebHooks } from './web-contract.ts'
+import { BadResponse, checkLength, isThenable, wholeLength } from './turn-errors.ts'
+import type { WebHooks } from './web-contract.ts'
 
 export interface TurnsDeps {
   readonly native: Native
@@ -27,6 +27,9 @@ export interface TurnsDeps {
   /** Largest message of a socket (bytes). */
   readonly messageBytes: () => number
   readonly onError: (thrown: unknown, requestId: string) => void
+  readonly actors: ActorsSlot
+  /** Once, when the microtasks of this entry are done and before it leaves. */
+  readonly atEntryEnd: (callback: () => void) => void
   /** Nobody waits for the calls that a turn began: they reject with the reason. */
   readonly endCalls: (turn: number, reason: () => unknown) => void
 }
@@ -44,6 +47,10 @@ export interface Turns {
   currentRequestId(): string
   /** The turn whose synchronous part runs now; 0: none. */
   currentTurn(): number
+  /** Keeps a turn open until the function that it returns is called. */
+  hold(id: number): () => void
+  /** Runs guest code on behalf of a turn, if it is still open. */
+  within(id: number, work: () => void): void
 }
 
 const MAX_WAITS = 1000
@@ -72,7 +79,7 @@ export function createTurns(deps: TurnsDeps): Turns {
     try {
       within(turn, () => {
         const value = work()
-        if (isThenable(value)) subscribe(PromiseOf.resolve(value), done, fail)
+        if (isThenable(value)) subscribe(toPromise(value), done, fail)
         else done(value)
       })
     } catch (thrown) {
@@ -108,6 +115,11 @@ export function createTurns(deps: TurnsDeps): Turns {
     const parts = web.readResponse(value)
     if (parts === undefined) throw new BadResponse(value)
     checkLength(wholeLength(parts.body), deps.limitBytes())
+    if (parts.relay !== undefined) {
+      turn.responded = true
+      outbox.add(`[${FROM_GUEST.forward},${turn.id},${parts.relay},${turn.waits > 0 ? 1 : 0}]`, '')
+      return close(turn)
+    }
     if (parts.socket !== undefined) {
       turn.socket = openSocket(turn.id, parts, parts.socket, {
         outbox,
@@ -161,27 +173,38 @@ export function createTurns(deps: TurnsDeps): Turns {
   const settleValue = (turn: Turn, value: unknown): void => {
     const json = value === undefined ? '' : stringify(value)
     if (typeof json !== 'string') throw new TypeError('The method returned a value that JSON cannot carry')
-    checkLength(json.length, deps.limitBytes())
+    settleJson(turn, value === undefined ? undefined : json)
+  }
+
+  const settleJson = (turn: Turn, json: string | undefined): void => {
+    const text = json ?? ''
+    checkLength(text.length, deps.limitBytes())
     turn.responded = true
-    const kind = value === undefined ? BODY.none : BODY.text
-    outbox.add(`[${FROM_GUEST.value},${turn.id},${kind},${json.length},${turn.waits > 0 ? 1 : 0}]`, json)
+    const kind = json === undefined ? BODY.none : BODY.text
+    outbox.add(`[${FROM_GUEST.value},${turn.id},${kind},${text.length},${turn.waits > 0 ? 1 : 0}]`, text)
+    close(turn)
+  }
+
+  /** What kept the turn open is done. */
+  const release = (turn: Turn): void => {
+    turn.waits--
+    if (turn.waits > 0) return
+    if (!turn.responded) return turn.whenIdle?.()
+    outbox.add(`[${FROM_GUEST.settled},${turn.id}]`, '')
     close(turn)
   }
 
   const waitUntil = (turn: Turn, promise: unknown): void => {
     if (turn.waits >= MAX_WAITS) throw new RangeError(`waitUntil holds at most ${MAX_WAITS} promises a turn`)
     turn.waits++
-    const settled = (): void => {
-      turn.waits--
-      if (turn.waits > 0) return
-      if (!turn.responded) return turn.whenIdle?.()
-      outbox.add(`[${FROM_GUEST.settled},${turn.id}]`, '')
-      close(turn)
-    }
-    subscribe(PromiseOf.resolve(promise), settled, (thrown) => {
-      deps.onError(thrown, turn.requestId)
-      settled()
-    })
+    subscribe(
+      toPromise(promise),
+      () => release(turn),
+      (thrown) => {
+        deps.onError(thrown, turn.requestId)
+        release(turn)
+      },
+    )
   }
 
   const abortOf = (turn: Turn): { signal: object; abort(reason: unknown): void } => {
@@ -192,78 +215,30 @@ export function createTurns(deps: TurnsDeps): Turns {
     return turn.abort
   }
 
-  const invokeFetch = (turn: Turn, message: readonly unknown[], take: (size: number) => string): void => {
-    const handler = deps.exports().fetch
-    const body = incomingBody(turn, message[6] as number, take(message[7] as number))
-    const request = web.createRequest(
-      message[3] as string,
-      message[4] as string,
-      message[5] as readonly string[],
-      body,
-      () => abortOf(turn).signal,
-    )
-    run(
-      turn,
-      () => {
-        if (handler === undefined) throw new MethodMissing('fetch')
-        return handler(request, deps.env(turn.id), new TurnContext(turn, waitUntil))
-      },
-      settleResponse,
-    )
+  const hold = (turn: Turn): (() => void) => {
+    turn.waits++
+    let held = true
+    return () => {
+      if (held) release(turn)
+      held = false
+    }
   }
 
-  const incomingBody = (turn: Turn, kind: number, text: string): IncomingBody => {
-    if (kind === BODY.none) return null
-    if (kind !== BODY.stream) return { byteString: text, ascii: kind === BODY.text }
-    turn.inbound = createInbound(turn.id, outbox)
-    return turn.inbound
-  }
-
-  const invokeMethod = (turn: Turn, name: string, json: string): void => {
-    const context = new TurnContext(turn, waitUntil)
-    run(
-      turn,
-      () => {
-        const method = deps.exports().method(name, deps.env(turn.id), context)
-        if (method === undefined) throw new MethodMissing(name)
-        return method(...(parse(json) as unknown[]))
-      },
-      settleValue,
-    )
-  }
-
-  /** The run is over, and its outcome told, when all it left to waitUntil is. */
-  const settleRun = (turn: Turn): void => {
-    turn.whenIdle = () => settleValue(turn, undefined)
-    if (turn.waits === 0) turn.whenIdle()
-  }
-
-  const invokeScheduled = (turn: Turn, cron: string, json: string): void => {
-    const [scheduledTime] = parse(json) as [number]
-    run(
-      turn,
-      () => {
-        const handler = deps.exports().scheduled
-        if (handler === undefined) throw new MethodMissing('scheduled')
-        const controller = new ScheduledController(cron, scheduledTime)
-        return handler(controller, deps.env(turn.id), new TurnContext(turn, waitUntil))
-      },
-      settleRun,
-    )
-  }
+  const invoke = createInvoke({
+    ...deps,
+    run,
+    within,
+    abortOf,
+    waitUntil,
+    hold,
+    settleJson,
+    settleResponse,
+    settleThrown,
+    settleValue,
+  })
 
   return {
-    invoke(message, take) {
-      const handler = message[2] as number
-      const turn = open(message[1] as number, message[8] as string)
-      if (handler === HANDLER.fetch) return invokeFetch(turn, message, take)
-      const text = take(message[7] as number)
-      if (handler === HANDLER.method) return invokeMethod(turn, message[3] as string, text)
-      if (handler === HANDLER.scheduled) return invokeScheduled(turn, message[3] as string, text)
-      const { start, stop } = deps.exports()
-      if (handler === HANDLER.start) run(turn, () => start?.(deps.env(turn.id)), settleValue)
-      else run(turn, () => stop?.(message[3] as string), settleValue)
-    },
+    invoke: (message, take) => invoke(open(message[1] as number, message[8] as string), message, take),
     data(id, part, last) {
       turns.get(id)?.inbound?.push(part, last)
     },
@@ -288,6 +263,15 @@ export function createTurns(deps: TurnsDeps): Turns {
     },
     currentRequestId: () => current?.requestId ?? '',
     currentTurn: () => current?.id ?? 0,
+    hold(id) {
+      const turn = turns.get(id)
+      return turn === undefined ? () => undefined : hold(turn)
+    },
+    within(id, work) {
+      const turn = turns.get(id)
+      if (turn === undefined) work()
+      else within(turn, work)
+    },
   }
 }
 

@@ -23,6 +23,15 @@ export interface WebHooks {
   onAbort(signal: object, listener: (reason: unknown) => void): () => void
   /** An error of that name: the native class, a DOMException, or an Error called so. */
   createError(name: string, message: string): object
+  /** `new Request(input, init)`, whatever became of the global. */
+  makeRequest(input: unknown, init: unknown): object
+  /** What a Response carries away for its connection, null if it has none; undefined: the value is no Response. */
+  responseSocket(value: unknown): object | null | undefined
+  /**
+   * From here on what is sent to the client goes through `gate`, which runs it when it may go. `ofPeer`: of the end that
+   * belongs to this one. False: it is no end of a WebSocketPair.
+   */
+  gateSocket(socket: unknown, gate: (run: () => void) => void, ofPeer?: boolean): boolean
 }
 
 export interface ResponseHead {
@@ -32,6 +41,8 @@ export interface ResponseHead {
   readonly headers: readonly string[]
   readonly url: string
   readonly redirected: boolean
+  /** With status 101: the call that was answered with a WebSocket, which can be answered with and no more. */
+  readonly relay?: number | undefined
 }
 
 export interface RequestParts {
@@ -59,6 +70,8 @@ export interface ResponseParts {
     | { readonly stream: BodyStream }
   /** With status 101: one end of a WebSocketPair, which the connection is joined to. */
   readonly socket?: SocketEnd | undefined
+  /** With status 101: instead, the WebSocket that this call was answered with. */
+  readonly relay?: number | undefined
 }
 
 /** What the kernel does with the end of a WebSocketPair that a response carried. */

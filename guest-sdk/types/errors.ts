@@ -30,6 +30,26 @@ export type VelaErrorCode =
   | 'VELA_KV_QUOTA_EXCEEDED'
   | 'VELA_STORE_FAILED'
   | 'VELA_STORE_FULL'
+  // Values that are sent to actors, channels and workers
+  | 'VELA_VALUE_NOT_CLONEABLE'
+  // Tasks, and workers and tasks of the host
+  | 'VELA_TASK_CANCELED'
+  | 'VELA_TASK_TIMEOUT'
+  | 'VELA_TASK_FAILED'
+  | 'VELA_TASK_OVERLOADED'
+  | 'VELA_WORKER_TASK_NOT_FOUND'
+  // Actors
+  | 'VELA_ACTOR_NOT_FOUND'
+  | 'VELA_ACTOR_MAILBOX_FULL'
+  | 'VELA_ACTOR_DEADLINE'
+  | 'VELA_ACTOR_STOPPED'
+  | 'VELA_ACTOR_FENCED'
+  | 'VELA_ACTOR_STORAGE_FAILED'
+  | 'VELA_ACTOR_UPGRADE_FAILED'
+  | 'VELA_ACTOR_QUOTA_EXCEEDED'
+  // Channels
+  | 'VELA_CHANNEL_CLOSED'
+  | 'VELA_CHANNEL_LOST'
   // Calls of other services: what became of the call over there
   | 'VELA_SERVICE_NOT_FOUND'
   | 'VELA_METHOD_NOT_FOUND'

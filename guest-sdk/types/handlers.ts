@@ -1,5 +1,5 @@
 /** What a service exports and what its handlers are given. */
-import type { GuestRequest, GuestResponse } from './web.ts'
+import type { GuestAbortSignal, GuestRequest, GuestResponse } from './web.ts'
 
 /** What belongs to one turn: a request, a call of a method, or a scheduled run. */
 export interface Context {
@@ -7,6 +7,14 @@ export interface Context {
   readonly requestId: string
   /** Empty: there for Cloudflare-style code that reads it. */
   readonly props: Readonly<Record<string, unknown>>
+  /**
+   * Aborts when nobody waits for the turn any more: the client has gone, or the service's `wallMs` is over. What is begun with
+   * it ends with the turn.
+   *
+   * @example
+   * await taskGroup(async (group) => { group.spawn((task) => fetch(url, task)) }, ctx)
+   */
+  readonly signal: GuestAbortSignal
   /**
    * Keeps the turn open until the promise settles, after the response has gone; at most 1,000 promises a turn
    * (`RangeError` beyond), and no longer than the service's `wallMs` (milliseconds). A rejection is logged.

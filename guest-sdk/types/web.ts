@@ -17,6 +17,7 @@ export type GuestBlob = InstanceOf<'Blob'>
 /** Either; one name, since without a library they are the same. */
 export type GuestBlobOrStream = InstanceOf<'Blob' | 'ReadableStream'>
 export type GuestWebSocket = InstanceOf<'WebSocket'>
+export type GuestAbortSignal = InstanceOf<'AbortSignal'>
 
 /** The second argument of the author's `fetch`. */
 export type GuestRequestInit = typeof globalThis extends {

@@ -63,6 +63,9 @@ export interface Web {
   throwIfAborted(signal: object): void
   onAbort(signal: object, listener: (reason: unknown) => void): () => void
   createError(name: string, message: string): object
+  makeRequest(input: unknown, init: unknown): object
+  responseSocket(value: unknown): object | null | undefined
+  gateSocket(socket: unknown, gate: (run: () => void) => void, ofPeer?: boolean): boolean
 }
 
 export function installWeb(target: object, deps: WebDeps): Web {
@@ -182,6 +185,14 @@ export function installWeb(target: object, deps: WebDeps): Web {
     throwIfAborted: (signal) => abort.throwIfAborted(signal as AbortSignal),
     onAbort: (signal, listener) => abort.onAbort(signal as AbortSignal, listener),
     createError: nameError,
+    makeRequest: (input, init) => new requests.Request(input as string, init as RequestInit | undefined),
+    responseSocket: responses.responseSocket,
+    gateSocket(socket, gate, ofPeer = false) {
+      const part = parts.loadedWebSocket()
+      if (part?.isSocket(socket) !== true) return false
+      part.gate(socket as object, gate, ofPeer)
+      return true
+    },
   }
 }
 

@@ -15,6 +15,8 @@ export interface ResponseParts {
   readonly body: OutgoingBody
   /** With status 101. */
   readonly socket?: SocketEnd
+  /** With status 101: instead of one of ours, the WebSocket that this call was answered with. */
+  readonly relay?: number | undefined
 }
 
 /** What a response needs of WebSocket's part, which is loaded if any value can be one. */
@@ -48,6 +50,8 @@ export interface ResponseKit {
     redirect(url: unknown, status?: number): Response
   }
   readResponse(value: unknown): ResponseParts | undefined
+  /** See WebHooks. */
+  responseSocket(value: unknown): object | null | undefined
   /** A response that came from elsewhere, with headers that cannot be changed. */
   createResponse(head: ResponseHead, body: IncomingBody): object
 }
@@ -59,6 +63,8 @@ export interface ResponseHead {
   readonly headers: readonly string[]
   readonly url: string
   readonly redirected: boolean
+  /** See the kernel's ResponseHead. */
+  readonly relay?: number | undefined
 }
 
 class ResponseState {
@@ -71,6 +77,7 @@ class ResponseState {
   headers: Headers | undefined
   body: BodyState
   webSocket: object | null
+  relay: number | undefined
   constructor(status: number, statusText: string, list: HeaderList, body: BodyState) {
     this.type = 'default'
     this.url = ''
@@ -81,6 +88,7 @@ class ResponseState {
     this.headers = undefined
     this.body = body
     this.webSocket = null
+    this.relay = undefined
   }
 }
 
@@ -200,8 +208,9 @@ export function createResponse(
     }
 
     clone(): Response {
-      const { type, url, redirected, status, statusText, list, body, webSocket } = this.#state
-      if (webSocket !== null) throw new TypeError('Response.clone: one with a webSocket cannot be cloned')
+      const { type, url, redirected, status, statusText, list, body, webSocket, relay } = this.#state
+      if (webSocket !== null || relay !== undefined)
+        throw new TypeError('Response.clone: one with a webSocket cannot be cloned')
       const copy = new ResponseState(status, statusText, list.copy(), bodies.clone(body))
       copy.type = type
       copy.url = url
@@ -214,10 +223,11 @@ export function createResponse(
   function readResponse(value: unknown): ResponseParts | undefined {
     const state = stateOf(value)
     if (state === undefined) return undefined
-    const { status, list, webSocket } = state
+    const { status, list, webSocket, relay } = state
     if (status === 0) throw new TypeError('Response.error() cannot be sent')
     if (webSocket !== null)
       return { status, headers: list.flat(), body: null, socket: sockets.take(webSocket) }
+    if (relay !== undefined) return { status, headers: list.flat(), body: null, relay }
     const body = bodies.takeOut(state.body)
     return { status, headers: list.flat(), body }
   }
@@ -228,8 +238,14 @@ export function createResponse(
     state.type = 'basic'
     state.url = head.url
     state.redirected = head.redirected
+    state.relay = head.relay
     return new Response(state)
   }
 
-  return { Response: Response as unknown as ResponseKit['Response'], readResponse, createResponse }
+  return {
+    Response: Response as unknown as ResponseKit['Response'],
+    readResponse,
+    responseSocket: (value) => stateOf(value)?.webSocket,
+    createResponse,
+  }
 }

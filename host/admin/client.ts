@@ -3,6 +3,8 @@
  * where the host's answers are trusted to have the shape of host/admin/wire.ts.
  */
 import type {
+  ActorsStatus,
+  DeadLetter,
   DeployRequest,
   DeployResult,
   DoctorCheck,
@@ -55,6 +57,9 @@ export interface AdminClient {
     binding: string,
     decision: GrantDecisionInput,
   ): Promise<GrantStatus[]>
+  listActors(tenant: string, service: string): Promise<ActorsStatus>
+  /** The latest first. */
+  listDeadLetters(tenant: string, service: string): Promise<DeadLetter[]>
   /** Resolves when the run is over; without `cron`, the only schedule there is. */
   runSchedule(tenant: string, service: string, cron?: string): Promise<ScheduledRun>
 
@@ -102,6 +107,8 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
         body: { engine },
       })) as EngineStatus,
 
+    listActors: (tenant, service) => get(`${servicePath(tenant, service)}/actors`),
+    listDeadLetters: (tenant, service) => get(`${servicePath(tenant, service)}/actors/dead`),
     listGrants: (tenant, service) => get(`${servicePath(tenant, service)}/grants`),
     decideGrant: async (tenant, service, binding, decision) =>
       (await http.json('PUT', `${servicePath(tenant, service)}/grants/${segment(binding)}`, {

@@ -11,6 +11,7 @@ import { installJsonParser } from './body.ts'
 import { installGuard } from './guard.ts'
 import { asVelaError, installProblems, refuseMalformed, sendProblem, type AdminLog } from './problems.ts'
 import type { RouteContext } from './routes/context.ts'
+import { actorRoutes } from './routes/actors.ts'
 import { deploymentRoutes } from './routes/deployments.ts'
 import { grantRoutes } from './routes/grants.ts'
 import { invokeRoutes } from './routes/invoke.ts'
@@ -90,6 +91,7 @@ export function createAdminServer(deps: AdminServerDeps, options: AdminServerOpt
   serviceRoutes(app, context)
   deploymentRoutes(app, context)
   grantRoutes(app, context)
+  actorRoutes(app, context)
   invokeRoutes(app, context)
   scheduleRoutes(app, context)
   secretRoutes(app, context)

@@ -13,6 +13,7 @@ import {
   type Capability,
   type CapabilityCall,
   type CapabilityResult,
+  type Isolates,
   type Place,
 } from './capability.ts'
 import type { Policy } from './policy.ts'
@@ -28,7 +29,8 @@ export interface DeploymentGrants {
 export interface Broker {
   /** Throws VELA_DEPLOY_* for asks that are malformed or unknown here. */
   check(manifest: Manifest): void
-  open(deployment: Deployment): DeploymentGrants
+  /** `isolates`: further ones of the same version. */
+  open(deployment: Deployment, isolates?: Isolates): DeploymentGrants
   status(deployment: Deployment): readonly GrantStatus[]
   /** What `next` asks beyond `before`, one line each. */
   asksMore(before: Manifest | undefined, next: Manifest): readonly string[]
@@ -76,10 +78,10 @@ export function createBroker({ kinds, policy, decisionOf, epoch, hosts, onFailur
     hosts: hosts(),
   })
 
-  const open = (deployment: Deployment): DeploymentGrants => {
+  const open = (deployment: Deployment, isolates?: Isolates): DeploymentGrants => {
     const { tenant, service, version, manifest } = deployment
     const place: Place = { tenant, service, version }
-    const grants = readAsks(kinds, manifest).map((ask) => new Grant(place, ask))
+    const grants = readAsks(kinds, manifest).map((ask) => new Grant(place, ask, isolates))
     return {
       bindings: grants.map(({ ask: { kind, binding } }, index) => [
         binding.name,
@@ -179,13 +181,15 @@ interface Basis {
 class Grant {
   readonly ask: Ask
   readonly #place: Place
+  readonly #isolates: Isolates | undefined
   #capability: Capability | undefined
   #epoch = -1
   #basis: Basis | undefined
   #verdict: Verdict = { state: 'denied', reason: '' }
 
-  constructor(place: Place, ask: Ask) {
+  constructor(place: Place, ask: Ask, isolates: Isolates | undefined) {
     this.#place = place
+    this.#isolates = isolates
     this.ask = ask
   }
 
@@ -206,7 +210,7 @@ class Grant {
       const code = verdict.state === 'revoked' ? 'VELA_CAPABILITY_REVOKED' : 'VELA_CAPABILITY_DENIED'
       throw new GuestFacingError('Error', `${named(kind.kind, binding.name)}: ${verdict.reason}`, code)
     }
-    return (this.#capability ??= kind.open(verdict.options, this.#place))
+    return (this.#capability ??= kind.open(verdict.options, this.#place, this.#isolates))
   }
 
   close(): void {

@@ -22,8 +22,8 @@ export interface CapabilityKind<Options = unknown> {
   checkPolicy(policy: JsonValue): string | undefined
   /** One line for people: what a deployment with it can reach. */
   describe(options: Options): string
-  /** Starts serving one granted binding of one deployment. */
-  open(options: Options, place: Place): Capability
+  /** Starts serving one granted binding of one deployment, which may have more isolates. */
+  open(options: Options, place: Place, isolates?: Isolates): Capability
 }
 
 export interface Binding<Options = unknown> {
@@ -54,6 +54,11 @@ export interface Place {
   readonly version: string
 }
 
+/** Further isolates of a deployment, for kinds that run its code. `workersOf` (host/concurrency) reaches them. */
+export interface Isolates {
+  readonly tenant: string
+}
+
 /** A granted binding in operation. */
 export interface Capability {
   /**
@@ -65,8 +70,16 @@ export interface Capability {
   close(): void
 }
 
-/** Everything in it comes from a guest and is hostile; the broker has bounded its size. */
+/** The isolate that a call came from; what it holds by the call ends with it. `homeOf` (host/cells) reaches it. */
+export interface Origin {
+  readonly gone: boolean
+  /** `callback` runs once, as it goes, or now if it has gone. Returns how to take the wish back. */
+  onGone(callback: () => void): () => void
+}
+
+/** Everything in it comes from a guest and is hostile, but for `origin`; the broker has bounded its size. */
 export interface CapabilityCall {
+  readonly origin: Origin
   readonly method: string
   readonly args: readonly JsonValue[]
   /** Bytes that came with the call: whole, or under credit as they are pulled. */
@@ -86,6 +99,8 @@ export interface CapabilityResult {
   readonly value?: JsonValue | undefined
   /** Bytes that follow: whole, or pulled as the guest reads. Closed (`return`) when it wants no more. */
   readonly body?: Uint8Array | AsyncIterable<Uint8Array> | undefined
+  /** A WebSocket that the guest may answer its own client with (SocketRelay of host/cells/relay.ts); then there is no body. */
+  readonly relay?: object | undefined
 }
 
 /** An error that a guest may see as it is: name, message, code and details, and nothing else of it. */

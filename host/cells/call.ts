@@ -7,6 +7,8 @@
  * not BODY.stream is its own end.
  */
 import type { ErrorCode } from '../core/errors.ts'
+import type { Home } from './home.ts'
+import type { SocketRelay } from './relay.ts'
 
 export interface GuestError {
   readonly name: string
@@ -28,11 +30,13 @@ export interface Call {
   readonly startedMs: number
   /** How many services deep in a chain of calls it is; a client's is 0. */
   readonly depth: number
+  /** Calls of one key prefer one replica of the service; it is a wish. */
+  readonly affinity?: string | undefined
   /** How often a replica has taken it. A call whose first entry was killed is tried once more, by itself. */
   attempts: number
 
-  /** The replica took the call; from now on `link` reaches its turn. */
-  attach(link: TurnLink): void
+  /** The replica that is `home` took the call; from now on `link` reaches its turn. */
+  attach(link: TurnLink, home: Home): void
   /** `ascii` promises that the body is; without it nothing is known. */
   head(status: number, headers: readonly string[], kind: number, body: string, ascii: boolean): void
   /** Characters as `kind` says, or bytes. The buffer is a view: copy it or write it out before returning. */
@@ -47,6 +51,8 @@ export interface Call {
   readonly socket?: SocketSink | undefined
   /** What lasts (TurnLink.endure) is asked to end, for the service goes; a WebSocket with this code and reason. */
   shut?(code: number, reason: string): void
+  /** The guest answers with a WebSocket that another guest holds; instead of `head`. A call without it cannot be answered so. */
+  join?(relay: SocketRelay): void
 }
 
 /** What a guest says to the client of its WebSocket. */

@@ -43,7 +43,7 @@ const PARTS: readonly string[] = [
 ]
 const CAPABILITIES_DIR = join(ROOT, 'guest-sdk/capabilities')
 /** Kinds with a guest's half of their own; its part is called `capability-<kind>`. */
-const CAPABILITIES: readonly string[] = ['fetch', 'kv', 'services']
+const CAPABILITIES: readonly string[] = ['actors', 'channels', 'fetch', 'kv', 'services', 'workers']
 const PREFIX = 'vela-cell-'
 const CELL = join(ROOT, 'sandbox/cell.ts')
 

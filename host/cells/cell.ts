@@ -9,28 +9,18 @@ import { FLAG_ASCII, FROM_CELL, PROTOCOL_VERSION, TO_CELL, type Frame } from '..
 import { createFrameReader, ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
 import { createFrameWriter, textOf } from '../../sandbox/protocol/frame-writer.ts'
 import { parseFault, parseJson } from './hostile-json.ts'
-import type { CellProcess } from './cell-process.ts'
+import type { CellOptions } from './cell-options.ts'
 import { nowMs } from './clock.ts'
 import { takeMembers } from './batch-members.ts'
 import { createGathering } from './gathering.ts'
+import { writeLoad } from './load-frame.ts'
 import { endOf } from './process-end.ts'
-import type { Recorder } from './recorder.ts'
 import type { CellEnd, Resident } from './resident.ts'
 import { createResidentTable } from './resident-table.ts'
 import { createSeedPool } from './seed-pool.ts'
 
 export type { CellProcess } from './cell-process.ts'
 export type { CellEnd, LoadPayload, Resident } from './resident.ts'
-
-export interface CellOptions {
-  readonly process: CellProcess
-  readonly recorder?: Recorder | undefined
-  readonly onBatchSent: () => void
-  /** Buffers of so many bytes were made for the link. */
-  readonly onBuffers?: ((bytes: number) => void) | undefined
-  readonly onBatchDone: (cpuMicros: number) => void
-  readonly onEnd: (end: CellEnd, message: string) => void
-}
 
 const MAX_BATCH_BYTES = 8 * 1024 * 1024
 
@@ -56,7 +46,8 @@ export class Cell {
   #outstandingBudgetMs = 0
   #end: CellEnd | undefined
   readonly #gathering = createGathering(() => {
-    if (this.#outstanding === 0 && this.#end === undefined) this.#send()
+    if (this.#outstanding !== 0 || this.#end !== undefined) return
+    if (this.#options.mayGo?.() !== false) this.#send()
   })
   #greet: () => void = () => undefined
 
@@ -131,6 +122,11 @@ export class Cell {
     this.#schedule()
   }
 
+  /** The batch that had to wait may go. */
+  proceed(): void {
+    if (this.#outstanding === 0 && this.#end === undefined) this.#gathering.schedule()
+  }
+
   /** V8's code cache of a source; only for a cell that never had a resident. Empty if there is none. */
   async compile(source: string, what: number): Promise<Buffer> {
     const cache = new Promise<Buffer>((done) => {
@@ -181,7 +177,7 @@ export class Cell {
     let budgetMs = 0
     for (const number of this.#toDrop) writer.bytes(TO_CELL.drop, number, 0, 0, EMPTY)
     this.#toDrop = []
-    for (const number of this.#toLoad) budgetMs += this.#writeLoad(number)
+    for (const number of this.#toLoad) budgetMs += writeLoad(writer, number, this.#residents.get(number))
     this.#toLoad.clear()
     for (const number of takeMembers(this.#dirty, (number) => this.#residents.get(number))) {
       if (writer.length > MAX_BATCH_BYTES) {
@@ -206,6 +202,7 @@ export class Cell {
     if (writer.length === BATCH_FRAME_BYTES) {
       writer.rewind(0)
       this.#sequence--
+      this.#options.onNothing?.()
       // One that was to go alone had nothing to say after all; the others must not wait for it.
       return this.#schedule()
     }
@@ -217,16 +214,6 @@ export class Cell {
     this.#options.recorder?.toCell(bytes)
     this.#socket.write(bytes)
     this.#options.onBatchSent()
-  }
-
-  #writeLoad(number: number): number {
-    const resident = this.#residents.get(number)
-    if (resident === undefined) return 0
-    const { config, source, codeCache } = resident.payload
-    const head = Buffer.from(config)
-    const payload = Buffer.concat(codeCache === undefined ? [head, source] : [head, source, codeCache])
-    this.#writer.bytes(TO_CELL.load, number, head.length, source.length, payload)
-    return resident.loadBudgetMs
   }
 
   #receive(frame: Frame): void {
@@ -242,7 +229,7 @@ export class Cell {
         if (frame.a !== this.#outstanding || frame.a === 0)
           throw new ProtocolViolation(`The cell answers batch ${frame.a}`)
         this.#outstanding = 0
-        this.#options.onBatchDone(frame.b)
+        this.#options.onBatchDone(frame.b, this.#hasWork())
         this.#schedule()
         break
       case FROM_CELL.output:

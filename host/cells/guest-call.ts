@@ -4,10 +4,11 @@
  */
 import { isAscii } from 'node:buffer'
 import { BODY, INLINE_BODY_LIMIT, TO_GUEST } from '../../guest-sdk/kernel/messages.ts'
-import type { CapabilityCall, CapabilityResult } from '../capabilities/capability.ts'
+import type { CapabilityCall, CapabilityResult, Origin } from '../capabilities/capability.ts'
 import type { JsonValue } from '../registry/types.ts'
 import { asciiJson } from './ascii-json.ts'
 import { ByteQueue } from './byte-queue.ts'
+import { SocketRelay } from './relay.ts'
 
 const PART_BYTES = 65_536
 
@@ -25,6 +26,7 @@ export interface GuestCallOptions extends Omit<CapabilityCall, 'body' | 'signal'
 export class GuestCall implements CapabilityCall {
   readonly id: number
   readonly turn: number
+  readonly origin: Origin
   readonly method: string
   readonly args: readonly JsonValue[]
   readonly body: Buffer | AsyncIterable<Buffer> | undefined
@@ -39,11 +41,13 @@ export class GuestCall implements CapabilityCall {
   #credit = 0
   #source: AsyncIterator<Uint8Array> | undefined
   #wake: (() => void) | undefined
+  #relay: SocketRelay | undefined
 
   constructor(options: GuestCallOptions) {
     this.#options = options
     this.id = options.id
     this.turn = options.turn
+    this.origin = options.origin
     this.method = options.method
     this.args = options.args
     this.requestId = options.requestId
@@ -61,10 +65,18 @@ export class GuestCall implements CapabilityCall {
     return this.#abort.signal
   }
 
-  answer({ value, body }: CapabilityResult): void {
-    if (this.#answered) return
+  answer({ value, body, relay }: CapabilityResult): void {
+    if (this.#answered) {
+      if (relay instanceof SocketRelay) relay.drop()
+      return
+    }
     this.#answered = true
     const json = value === undefined ? '' : asciiJson(value)
+    if (relay instanceof SocketRelay) {
+      // Until the guest answers with it, or its turn is over.
+      this.#relay = relay
+      return this.#say(`[${TO_GUEST.result},${this.id},${json.length},${BODY.none},0]`, json)
+    }
     if (body instanceof Uint8Array && body.length <= INLINE_BODY_LIMIT) {
       const bytes = Buffer.from(body.buffer, body.byteOffset, body.length)
       const kind = isAscii(bytes) ? BODY.text : BODY.bytes
@@ -117,9 +129,18 @@ export class GuestCall implements CapabilityCall {
     if (this.#over) return
     this.#answered = true
     this.#end()
+    this.#relay?.drop()
     this.#abort?.abort()
     this.#wake?.()
     this.#source?.return?.()?.catch(() => undefined)
+  }
+
+  /** The WebSocket that it was answered with, for whoever the guest answers with it; the call is over. */
+  takeRelay(): SocketRelay | undefined {
+    const relay = this.#relay
+    this.#relay = undefined
+    if (relay !== undefined) this.#end()
+    return relay
   }
 
   /** Breaks it off from the host's side. */

@@ -4,7 +4,12 @@
  */
 import { BODY } from '../../guest-sdk/kernel/messages.ts'
 import { ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
-import { GuestFacingError, type CapabilityCall, type CapabilityResult } from '../capabilities/capability.ts'
+import {
+  GuestFacingError,
+  type CapabilityCall,
+  type CapabilityResult,
+  type Origin,
+} from '../capabilities/capability.ts'
 import type { JsonValue } from '../registry/types.ts'
 import { GuestCall, inlineBody } from './guest-call.ts'
 import type { OutputHandler } from './guest-output.ts'
@@ -20,6 +25,7 @@ export interface CallScope {
 }
 
 export interface GuestCallsDeps {
+  readonly origin: Origin
   readonly limit: number
   readonly perform: Perform
   /** The scope of a turn in flight; of an unknown one, what holds for the guest as a whole. */
@@ -77,6 +83,7 @@ export function createGuestCalls(deps: GuestCallsDeps): GuestCalls {
       const call: GuestCall = new GuestCall({
         id,
         turn,
+        origin: deps.origin,
         method,
         args: fits ? parseArgs(argsJson) : [],
         body: inlineBody(kind, body),

@@ -35,6 +35,8 @@ export interface OutputHandler {
   /** Of kind BODY.stream: `size` bytes follow. */
   message(id: number, kind: number, body: string, size: number): void
   close(id: number, code: number, reason: string): void
+  /** The turn is answered with the WebSocket that a call was answered with. */
+  forward(id: number, call: number, pending: boolean): void
 }
 
 export function readOutput(text: string, handler: OutputHandler): void {
@@ -101,6 +103,8 @@ function readMessage(message: unknown[], take: (size: number) => string, handler
       const size = natural(message[3])
       return handler.message(id, kind, kind === BODY.stream ? '' : take(size), size)
     }
+    case FROM_GUEST.forward:
+      return handler.forward(id, callId(natural(message[2])), message[3] === 1)
     case FROM_GUEST.close:
       return handler.close(id, closeCode(message[2]), closeReason(take(natural(message[3]))))
     case FROM_GUEST.drop:

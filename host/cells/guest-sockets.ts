@@ -10,6 +10,8 @@ import type { Turn } from './turn-table.ts'
 export interface GuestSockets {
   /** WebSockets and event streams that are open. */
   readonly size: number
+  /** Those among them of pinned calls. */
+  readonly pinnedSize: number
   /** Whether messages wait for an entry. */
   readonly isWaiting: boolean
   /** The turn lasts from now on; false: as many do as may. */
@@ -54,19 +56,23 @@ const MOST_ENTRY_BYTES = 4 * 1024 * 1024
 
 export function createGuestSockets({ limit, wake }: GuestSocketsDeps): GuestSockets {
   const lasting = new Set<Turn>()
+  let pinned = 0
   const queues = new Map<Turn, Queue>()
   /** Those that have something to say, in the order of their turns to say it. */
   const ready = new Set<Queue>()
 
   const endure = (turn: Turn): boolean => {
     if (lasting.size >= limit) return false
+    if (turn.lasts) return true
     lasting.add(turn)
+    if (turn.pinned) pinned++
     turn.lasts = true
     return true
   }
 
   const end = (turn: Turn): void => {
     if (!lasting.delete(turn)) return
+    if (turn.pinned) pinned--
     turn.lasts = false
     turn.wallFromMs = performance.now()
   }
@@ -86,6 +92,9 @@ export function createGuestSockets({ limit, wake }: GuestSocketsDeps): GuestSock
   return {
     get size() {
       return lasting.size
+    },
+    get pinnedSize() {
+      return pinned
     },
     get isWaiting() {
       return ready.size > 0
@@ -161,6 +170,7 @@ export function createGuestSockets({ limit, wake }: GuestSocketsDeps): GuestSock
       queues.clear()
       ready.clear()
       lasting.clear()
+      pinned = 0
     },
   }
 }

@@ -1,84 +1,67 @@
 /**
- * A deployment that can be called: its queue, and its replica while it has one. It gets a replica when the first call
- * comes, gives it up when idle (hibernates), and gets another when the isolate or its cell is lost.
- * Its state is where it stands: no replica (idle), `starting` (loading), `replica` (serving), `ended`.
+ * A deployment that can be called. It gets a replica when the first call comes, more of them when it is busy
+ * (scaling.ts), gives them up when idle (hibernates), and gets another when the isolate or its cell is lost.
+ * Its state is where it stands: no replica (idle), the first one starting, one or several serving, `ended`.
  */
+import { availableParallelism } from 'node:os'
 import { HANDLER } from '../../guest-sdk/kernel/messages.ts'
-import type { Limits } from '../../sandbox/protocol/limits.ts'
 import { toVelaError, VelaError, type ErrorCode } from '../core/errors.ts'
 import type { Call } from './call.ts'
-import type { Cell, LoadPayload } from './cell.ts'
-import type { Perform } from './guest-calls.ts'
+import type { LiveDeployment, LiveDeploymentDeps } from './deployment-contract.ts'
+import { createHistory } from './history.ts'
+import type { Home } from './home.ts'
 import { callHook } from './hook-call.ts'
-import { isInnocent, Replica, type ReplicaEnd } from './replica.ts'
-import { createRunQueue } from './run-queue.ts'
-import { createStart, discard, type Start } from './replica-start.ts'
-import { readDescription, type Description } from './start-outcome.ts'
-import { createStrikes } from './strikes.ts'
+import { createLauncher, type LivePost } from './launch.ts'
+import type { ReplicaEnd } from './replica.ts'
+import { createReplicaSet } from './replica-set.ts'
+import { discard } from './replica-start.ts'
+import { createResting } from './resting.ts'
+import { createScaling } from './scaling.ts'
+import type { Description } from './start-outcome.ts'
 
-export interface LiveDeploymentDeps {
-  readonly limits: Limits
-  /** An earlier load of the same version waited for nothing. */
-  readonly startsAtOnce?: boolean
-  readonly acquireCell: () => Promise<Cell> | Cell
-  /** Fetches what a load needs; synchronous when it is at hand. `armed`: with the engine's timer. */
-  readonly prepare: (armed: boolean) => Promise<LoadPayload> | LoadPayload
-  /** Carries out what the guest asks of its capabilities. */
-  readonly perform: Perform
-  readonly onLog: (level: number, text: string) => void
-  /** The isolate ended against its will. */
-  readonly onFault: (end: ReplicaEnd, pauseMs: number) => void
-}
-
-export interface LiveDeployment {
-  /** Synchronous up to the cell's next batch. A call that cannot be taken gets `failed` before this returns. */
-  dispatch(call: Call): void
-  /** Loads now; resolves when calls can be served, rejects with a VELA_DEPLOY_START_* error. */
-  start(): Promise<Description>
-  /** No new calls; resolves when what is in flight has ended or `deadlineMs` has passed, and the guest has stopped. */
-  drain(reason: string, deadlineMs: number): Promise<void>
-  /** Gives up the isolate if nothing needs it; the next call brings another. True when it did. */
-  hibernate(): boolean
-  /** Fails what is over its wall limit. Called a few times each second. */
-  tick(nowMs: number): void
-  /** Its last load waited for nothing. */
-  readonly startsAtOnce: boolean
-  readonly state: 'loaded' | 'idle' | 'paused'
-  readonly inFlight: number
-  readonly queueLength: number
-  /** Monotonic milliseconds. */
-  readonly lastUsedMs: number
-}
-
-/** Entries until a deployment counts as having a history, so that the engine's timer need not be armed. */
-const PROBATION_ENTRIES = 50
+export type { LiveDeployment, LiveDeploymentDeps } from './deployment-contract.ts'
 
 export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
   const { limits } = deps
-  const queue = createRunQueue(limits.queueLength)
-  const strikes = createStrikes()
-  let replica: Replica | undefined
-  let cell: Cell | undefined
-  let starting: Promise<Description> | undefined
+  const history = createHistory()
+  const set = createReplicaSet<LivePost>({
+    queueLength: limits.queueLength,
+    concurrency: limits.concurrency,
+    onSteal: deps.onSteal,
+  })
   let ended = false
   /** Drained: what still comes up goes down again. */
   let stopped = false
+  let growing = false
   let lastUsedMs = performance.now()
-  let turnsSinceFault = 0
-  let starvedAtMs = -Infinity
-  let innocentEnds = 0
-  let description: Description | undefined
-  /** Its last start waited for nothing and has no hook. */
-  let startsAtOnce = deps.startsAtOnce === true
   let onDrained: (() => void) | undefined
+
+  const launcher = createLauncher({
+    deployment: deps,
+    history,
+    set,
+    isStopped: () => stopped,
+    onTurnEnd(post) {
+      history.turnEnded()
+      lastUsedMs = performance.now()
+      set.advance(post)
+      if (onDrained !== undefined) checkDrained()
+    },
+    onGone: (post, end) => gone(post, end),
+  })
+  const resting = createResting({ set, wallMs: limits.wallMs, onRest: deps.onRest })
+  const scaling = createScaling({
+    // Replicas beyond what may be carried out at a time would stand still.
+    most: Math.min(limits.replicas, deps.mostReplicas ?? availableParallelism(), limits.concurrency),
+    calmMs: deps.calmMs,
+  })
 
   const failAll = (calls: readonly Call[], code: ErrorCode, detail: string): void => {
     for (const call of calls) call.failed(code, detail)
   }
 
   const checkDrained = (): void => {
-    if (onDrained !== undefined && queue.length === 0 && (replica === undefined || replica.turnCount === 0))
-      onDrained()
+    if (onDrained !== undefined && set.isIdle) onDrained()
   }
 
   const untilIdle = async (deadlineMs: number): Promise<void> => {
@@ -90,199 +73,135 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
     clearTimeout(timer)
   }
 
-  const gone = (which: Replica, end: ReplicaEnd): void => {
-    if (replica === which) {
-      replica = undefined
-      cell = undefined
-    }
-    turnsSinceFault = 0
-    if (end.reason === 'starved') starvedAtMs = performance.now()
-    if (isInnocent(end)) innocentEnds++
-    const pauseMs = end.guilty ? strikes.strike(performance.now()) : 0
+  const gone = (post: LivePost, end: ReplicaEnd): void => {
+    set.remove(post)
+    const pauseMs = history.ended(end)
     if (end.reason !== 'stopped') deps.onFault(end, pauseMs)
-    queue.unshift(end.retry)
-    if (pauseMs > 0) failAll(queue.takeAll(), 'VELA_GUEST_QUARANTINED', pausedDetail(pauseMs))
-    else if (queue.length > 0) wakeUp()
+    set.putBack([...end.retry, ...post.queue.takeAll()])
+    if (pauseMs > 0) failAll(set.takeAll(), 'VELA_GUEST_QUARANTINED', pausedDetail(pauseMs))
+    else if (set.open.length === 0 && set.queueLength > 0) wakeUp()
     checkDrained()
   }
 
   /** Brings a replica for what waits; failures go to the waiting calls. */
   const wakeUp = (): void => {
-    load().catch((thrown: unknown) => {
+    launcher.first().catch((thrown: unknown) => {
       const error = toVelaError(thrown, 'VELA_CELL_START_FAILED')
-      if (!error.code.startsWith('VELA_DEPLOY_')) return failAll(queue.takeAll(), error.code, error.message)
+      if (!error.code.startsWith('VELA_DEPLOY_')) return failAll(set.takeWaiting(), error.code, error.message)
       // What the guest says about it is the tenant's: it goes to the log, not to whoever called.
       const report = { name: 'Start failed', message: error.message, stack: error.details['stack'] }
       deps.onLog(LOG_ERROR, `\n\u0000${JSON.stringify(report)}`)
-      failAll(queue.takeAll(), 'VELA_GUEST_THREW', 'The service does not start')
+      failAll(set.takeWaiting(), 'VELA_GUEST_THREW', 'The service does not start')
     })
   }
 
-  const load = async (): Promise<Description> => {
-    starting ??= startFairly().finally(() => {
-      starting = undefined
-    })
-    return await starting
+  const grow = (): void => {
+    growing = true
+    launcher
+      .start()
+      // The others serve: whoever waits there need not hear of it, and a guest's own words are for a first start.
+      .catch(() => scaling.refused(performance.now()))
+      .finally(() => {
+        growing = false
+      })
   }
 
-  /** A start that ended for no fault of its own is tried once more. */
-  const startFairly = async (): Promise<Description> => {
-    const before = innocentEnds
-    try {
-      return await startReplica()
-    } catch (thrown) {
-      if (innocentEnds === before || ended) throw thrown
-      return await startReplica()
+  const scale = (nowMs: number): void => {
+    resting.tick(nowMs)
+    if (ended || growing || resting.isRetiring) return
+    const verdict = scaling.look({ queueLength: set.queueLength, posts: set.posts }, nowMs)
+    if (verdict === 'grow') grow()
+    else if (verdict === 'shrink') resting.retire()
+  }
+
+  const homes = (): readonly Home[] =>
+    ended ? [] : set.open.map(({ home }) => home).filter((home) => !home.resting)
+
+  const leastLoaded = (): Home | undefined => {
+    const [first, ...others] = homes()
+    return others.reduce((best, home) => (best !== undefined && home.load < best.load ? home : best), first)
+  }
+
+  const stopGuest = async (
+    { replica, cell }: LivePost,
+    reason: string,
+    deadlineMs: number,
+  ): Promise<void> => {
+    if (replica.gone) return
+    if (launcher.description?.stop === true) {
+      await Promise.race([
+        callHook(replica, () => cell.wake(replica), HANDLER.stop, reason).catch(() => undefined),
+        new Promise((resolve) => setTimeout(resolve, Math.min(deadlineMs, STOP_HOOK_MS)).unref()),
+      ])
     }
+    discard(replica, cell)
   }
 
-  const createReplica = (home: Cell, payload: LoadPayload, start: Start | undefined): Replica => {
-    const fresh: Replica = new Replica({
-      limits,
-      payload,
-      queue,
-      perform: deps.perform,
-      wake: () => home.wake(fresh),
-      armed: () => {
-        const now = performance.now()
-        // The engine's timer runs on the wall clock: on a machine this busy only the stopwatch, which reads CPU time, is fair.
-        if (now - starvedAtMs < STARVED_MS) return false
-        return turnsSinceFault < PROBATION_ENTRIES || strikes.isSuspect(now)
-      },
-      onLoaded: (value, atOnce) => {
-        description = readDescription(value)
-        startsAtOnce = atOnce && !description.start
-        start?.onLoaded(description)
-      },
-      onLog: deps.onLog,
-      onTurnEnd: () => {
-        turnsSinceFault++
-        lastUsedMs = performance.now()
-        if (queue.length > 0) home.wake(fresh)
-        else if (onDrained !== undefined) checkDrained()
-      },
-      onGone: (end) => {
-        start?.onGone(end)
-        gone(fresh, end)
-      },
-    })
-    return fresh
-  }
-
-  const isArmed = (): boolean => performance.now() - starvedAtMs >= STARVED_MS
-
-  /** undefined: there is none at hand, or none to be had; an ordinary start waits, or says why. */
-  const acquireNow = (): Cell | undefined => {
-    try {
-      const home = deps.acquireCell()
-      return home instanceof Promise ? undefined : home
-    } catch {
-      return undefined
-    }
-  }
-
-  const serve = (fresh: Replica, home: Cell): void => {
-    replica = fresh
-    cell = home
-    fresh.accepting = true
-    home.wake(fresh)
-  }
-
-  /**
-   * A version that started without waiting for anything will do so again: its calls travel with it. Should it fail this
-   * time, they had no effect and are tried again behind an ordinary start.
-   */
-  const startAtOnce = (): boolean => {
-    if (!startsAtOnce || ended) return false
-    const payload = deps.prepare(isArmed())
-    const home = payload instanceof Promise ? undefined : acquireNow()
-    if (payload instanceof Promise || home === undefined) return false
-    startsAtOnce = false
-    const fresh = createReplica(home, payload, undefined)
-    home.load(fresh)
-    serve(fresh, home)
-    return true
-  }
-
-  const startReplica = async (): Promise<Description> => {
-    const [home, payload] = await Promise.all([deps.acquireCell(), deps.prepare(isArmed())])
-    const start = createStart(limits.wallMs)
-    const fresh = createReplica(home, payload, start)
-    const found = await start.run(fresh, home)
-    if (stopped) {
-      discard(fresh, home)
-      throw new VelaError('VELA_CELL_LOST', 'The service stopped while it was starting')
-    }
-    serve(fresh, home)
-    return found
-  }
+  const start = async (): Promise<Description> =>
+    set.open.length > 0 && launcher.description !== undefined ? launcher.description : await launcher.first()
 
   return {
     dispatch(call) {
       if (ended) return call.failed('VELA_CELL_LOST', 'This version of the service has been replaced')
       lastUsedMs = call.startedMs
-      const pausedUntil = strikes.pausedUntilMs(lastUsedMs)
+      const pausedUntil = history.pausedUntilMs(lastUsedMs)
       if (pausedUntil > 0)
         return call.failed('VELA_GUEST_QUARANTINED', pausedDetail(pausedUntil - lastUsedMs))
-      if (!queue.push(call)) {
+      if (!set.push(call))
         return call.failed('VELA_CELL_OVERLOADED', `${limits.queueLength} calls wait already; retry later`)
-      }
-      if (replica !== undefined) cell?.wake(replica)
-      else if (starting === undefined && !startAtOnce()) wakeUp()
+      if (set.open.length === 0 && launcher.starting === undefined && !launcher.startAtOnce()) wakeUp()
     },
-    start: load,
+    homes,
+    async place() {
+      const pausedMs = history.pausedUntilMs(performance.now()) - performance.now()
+      if (pausedMs > 0) throw new VelaError('VELA_GUEST_QUARANTINED', pausedDetail(pausedMs))
+      if (!ended && leastLoaded() === undefined) await start()
+      const home = leastLoaded()
+      if (home === undefined) throw new VelaError('VELA_CELL_LOST', 'The service has no isolate to live in')
+      return home
+    },
+    start,
     async drain(reason, deadlineMs) {
       if (ended) return
       ended = true
-      await starting?.catch(() => undefined)
-      await untilIdle(deadlineMs)
+      const leaving = set.posts.map((post) => resting.rest(post, deadlineMs))
+      await launcher.starting?.catch(() => undefined)
+      await Promise.all([untilIdle(deadlineMs), ...leaving])
       // What lasts would do so for ever.
-      replica?.shut(reason === 'replaced')
+      for (const { replica } of set.posts) replica.shut(reason === 'replaced')
       await untilIdle(Math.min(deadlineMs, SHUT_MS))
-      failAll(queue.takeAll(), 'VELA_CELL_LOST', 'The service stopped before it could take the call')
+      failAll(set.takeAll(), 'VELA_CELL_LOST', 'The service stopped before it could take the call')
       stopped = true
-      const last = replica
-      const home = cell
-      replica = undefined
-      if (last === undefined || home === undefined || last.gone) return
-      if (description?.stop === true) {
-        await Promise.race([
-          callHook(last, () => home.wake(last), HANDLER.stop, reason).catch(() => undefined),
-          new Promise((resolve) => setTimeout(resolve, Math.min(deadlineMs, STOP_HOOK_MS)).unref()),
-        ])
-      }
-      discard(last, home)
+      const last = [...set.posts]
+      for (const post of last) set.remove(post)
+      await Promise.all(last.map((post) => stopGuest(post, reason, deadlineMs)))
     },
     hibernate() {
-      if (replica === undefined || cell === undefined || replica.turnCount > 0 || queue.length > 0)
-        return false
-      const resting = replica
-      const home = cell
-      replica = undefined
-      cell = undefined
-      discard(resting, home)
+      if (set.posts.length === 0 || ended || growing || !set.isIdle) return false
+      for (const post of set.posts.slice()) resting.hibernate(post)
       return true
     },
     tick(nowMs) {
-      failAll(
-        queue.takeOlderThan(nowMs - limits.wallMs),
-        'VELA_TURN_EXCEEDED_WALL',
-        'The call waited too long',
-      )
-      replica?.expire(nowMs, limits.wallMs)
+      const old = set.takeOlderThan(nowMs - limits.wallMs)
+      failAll(old, 'VELA_TURN_EXCEEDED_WALL', 'The call waited too long')
+      for (const { replica } of set.posts) replica.expire(nowMs, limits.wallMs)
+      scale(nowMs)
     },
     get startsAtOnce() {
-      return startsAtOnce
+      return launcher.startsAtOnce
     },
     get state() {
-      if (strikes.pausedUntilMs(performance.now()) > 0) return 'paused'
-      return replica === undefined ? 'idle' : 'loaded'
+      if (history.pausedUntilMs(performance.now()) > 0) return 'paused'
+      return set.posts.length === 0 ? 'idle' : 'loaded'
     },
     get inFlight() {
-      return replica?.turnCount ?? 0
+      return set.turnCount
+    },
+    get replicas() {
+      return set.posts.length
     },
     get queueLength() {
-      return queue.length
+      return set.queueLength
     },
     get lastUsedMs() {
       return lastUsedMs
@@ -291,7 +210,6 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
 }
 
 const LOG_ERROR = 3
-const STARVED_MS = 5_000
 const STOP_HOOK_MS = 5_000
 /** For a guest to hear of closed sockets. */
 const SHUT_MS = 1_000

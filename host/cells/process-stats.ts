@@ -27,6 +27,11 @@ export function readProcessStats(pid: number): ProcessStats | undefined {
   }
 }
 
+/** CPU time since the process started (milliseconds), with nothing else read where the kernel keeps it finely. */
+export function readCpuMs(pid: number): number | undefined {
+  return schedulerMs(pid) ?? readProcessStats(pid)?.cpuMs
+}
+
 /** Finer than the ticks of `stat`: nanoseconds on the CPU, where the kernel keeps them. */
 function schedulerMs(pid: number): number | undefined {
   try {

@@ -6,52 +6,33 @@
  * handed back to be tried once more, each by itself: only the one at fault fails, and it is known.
  */
 import { BODY, FIRST_CALL_ID, TO_GUEST } from '../../guest-sdk/kernel/messages.ts'
-import type { Limits } from '../../sandbox/protocol/limits.ts'
 import type { Fault } from '../../sandbox/protocol/frame.ts'
-import type { Call, TurnLink } from './call.ts'
+import type { Call } from './call.ts'
 import type { CellEnd, LoadPayload, Resident } from './cell.ts'
 import { createEntryPacer, type EntryPacer } from './entry-pacer.ts'
 import { readOutput } from './guest-output.ts'
-import { createGuestCalls, type CallScope, type GuestCalls, type Perform } from './guest-calls.ts'
+import { createGuestCalls, type GuestCalls } from './guest-calls.ts'
 import { createGuestSockets, type GuestSockets } from './guest-sockets.ts'
 import { createGuestTimer, type GuestTimer } from './guest-timer.ts'
-import type { RunQueue } from './run-queue.ts'
+import { createHome, type Home, type HomeKeeper } from './home.ts'
+import type { ReplicaDeps, ReplicaEnd } from './replica-deps.ts'
+import { createTurnLink, type TurnLinkDeps } from './turn-link.ts'
 import { createTurnOutput, type TurnOutput } from './turn-output.ts'
-import { createTurnTable, touch, type Turn } from './turn-table.ts'
-import { judge } from './verdict.ts'
+import { createTurnTable, touch } from './turn-table.ts'
+import { scopeOf } from './turn-scope.ts'
+import { isGuilty, judge } from './verdict.ts'
 
-export interface ReplicaDeps {
-  readonly limits: Limits
-  readonly payload: LoadPayload
-  readonly queue: RunQueue
-  /** Carries out what the guest asks of its capabilities. */
-  readonly perform: Perform
-  /** Something is to be said to the guest. */
-  readonly wake: () => void
-  /** The engine's timer is to be armed: the deployment has no history yet, or a bad one. */
-  readonly armed: () => boolean
-  readonly onLoaded: (description: unknown, atOnce: boolean) => void
-  readonly onLog: (level: number, text: string) => void
-  readonly onTurnEnd: () => void
-  /** The isolate is gone. `retry` are calls that may be tried again. */
-  readonly onGone: (end: ReplicaEnd) => void
-}
-
-export interface ReplicaEnd {
-  readonly reason: Fault['reason'] | CellEnd
-  readonly message: string
-  readonly fault?: Fault
-  /** Was the guest itself at fault, as far as can be known? */
-  readonly guilty: boolean
-  readonly retry: readonly Call[]
-}
+export type { ReplicaEnd } from './replica-deps.ts'
 
 export class Replica implements Resident {
   readonly #deps: ReplicaDeps
   readonly #turns = createTurnTable((turn) => {
     this.#calls.endTurn(turn.id)
     this.#sockets.remove(turn)
+    if (turn.pinned) this.#pinnedTurns--
   })
+  readonly #keeper: HomeKeeper
+  readonly #link: TurnLinkDeps
   readonly #sockets: GuestSockets
   readonly #calls: GuestCalls
   readonly #pacer: EntryPacer
@@ -63,19 +44,33 @@ export class Replica implements Resident {
   #lastCalls = 0
   #lastMessages = 0
   #timerFired = false
+  #pinnedTurns = 0
   #gone = false
   accepting = false
 
   constructor(deps: ReplicaDeps) {
     this.#deps = deps
     this.#pacer = createEntryPacer(deps.limits)
+    this.#keeper = createHome({
+      version: deps.version,
+      queueLength: deps.limits.queueLength,
+      wake: deps.wake,
+      turns: () => this.#turns.size,
+      hears: () => !this.#rests(),
+    })
     this.#calls = createGuestCalls({
+      origin: this.home,
       limit: deps.limits.calls,
       perform: deps.perform,
-      scopeOf: (turn) => this.#scopeOf(turn),
+      scopeOf: (turn) => scopeOf(this.#turns, turn, deps.limits.wallMs),
       say: (message, body) => this.#say(message, body, !this.#rests()),
     })
     this.#sockets = createGuestSockets({ limit: deps.limits.sockets, wake: deps.wake })
+    this.#link = {
+      sockets: this.#sockets,
+      isOpen: (turn) => !this.#gone && this.#turns.get(turn.id) === turn,
+      say: (message, body) => this.#say(message, body),
+    }
     this.#handler = createTurnOutput({
       turns: this.#turns,
       calls: this.#calls,
@@ -94,8 +89,27 @@ export class Replica implements Resident {
   get turnCount(): number {
     return this.#turns.size
   }
+  /** Turns of calls that came by the queue; what lasts is counted apart. */
+  get sharedTurns(): number {
+    const { size, pinnedSize } = this.#sockets
+    return this.#turns.size - this.#pinnedTurns - (size - pinnedSize)
+  }
+  /** WebSockets and event streams that are open. */
+  get lastingTurns(): number {
+    return this.#sockets.size
+  }
+  /** Pinned calls that wait. */
+  get pinnedCount(): number {
+    return this.#keeper.pinned.length
+  }
+  setResting(resting: boolean): void {
+    this.#keeper.setResting(resting)
+  }
+  get home(): Home {
+    return this.#keeper.home
+  }
   get solitary(): boolean {
-    return this.accepting && (this.#deps.queue.peek()?.attempts ?? 0) > 0
+    return this.accepting && ((this.#nextPinned() ?? this.#nextQueued())?.attempts ?? 0) > 0
   }
   get gone(): boolean {
     return this.#gone
@@ -114,7 +128,6 @@ export class Replica implements Resident {
     this.#lastCalls = 0
     this.#lastMessages = 0
     if (this.accepting) {
-      const { queue } = this.#deps
       const most = this.#pacer.callsPerEntry()
       if (!this.solitary) {
         const said = this.#sockets.take(most)
@@ -122,25 +135,29 @@ export class Replica implements Resident {
         bodies += said.bodies
         this.#lastMessages = said.count
       }
-      for (let call = queue.peek(); call !== undefined; call = queue.peek()) {
+      if (this.#deps.queue.peek() === undefined) this.#deps.refill(most)
+      while (this.#lastCalls < most) {
+        const pinned = this.#nextPinned()
+        const call = pinned ?? this.#nextQueued()
+        if (call === undefined) break
         const alone = call.attempts > 0
-        if (
-          this.#lastCalls === most ||
-          !this.#hasRoom() ||
-          (alone && this.#lastCalls + this.#lastMessages > 0)
-        )
-          break
-        queue.shift()
-        const turn = this.#turns.open(call, sequence)
+        if (alone && this.#lastCalls + this.#lastMessages > 0) break
+        if (pinned === undefined) this.#deps.queue.shift()
+        else {
+          this.#keeper.pinned.shift()
+          this.#pinnedTurns++
+        }
+        const turn = this.#turns.open(call, sequence, pinned !== undefined)
         const message = call.encode(turn.id)
         messages = messages === '' ? message : `${messages},${message}`
         bodies += call.body
         this.#lastCalls++
-        call.attach(this.#linkOf(turn))
+        call.attach(createTurnLink(this.#link, turn), this.home)
         if (alone) break
       }
       if (this.#lastCalls > 0) this.#timer.resume()
-      if (this.#sockets.isWaiting || (queue.peek() !== undefined && this.#hasRoom())) this.#deps.wake()
+      if (this.#sockets.isWaiting || this.#nextPinned() !== undefined) this.#deps.wake()
+      if (this.#nextQueued() !== undefined) this.#deps.onLeftover()
     }
     if (messages === '' && !this.#timerFired) return undefined
     this.#timerFired = false
@@ -185,7 +202,7 @@ export class Replica implements Resident {
     this.#end(
       { reason: fault.reason, message: fault.message, fault },
       this.#lastBatch,
-      GUILT.has(fault.reason),
+      isGuilty(fault.reason),
     )
   }
 
@@ -200,7 +217,7 @@ export class Replica implements Resident {
   /** Takes a call that does not queue: the lifecycle hooks of the guest. */
   offer(call: Call): void {
     const turn = this.#turns.open(call, 0)
-    call.attach(this.#linkOf(turn))
+    call.attach(createTurnLink(this.#link, turn), this.home)
     this.#say(call.encode(turn.id), call.body)
   }
 
@@ -209,14 +226,22 @@ export class Replica implements Resident {
     this.#sockets.shut(...(replaced ? SERVICE_RESTART : GOING_AWAY))
   }
 
-  /** Room for another call; what lasts is counted apart. */
-  #hasRoom(): boolean {
-    return this.#turns.size - this.#sockets.size < this.#deps.limits.concurrency
+  /** The next call for this replica alone, if there is room. They have room of their own, or two full replicas that call each other would wait for ever. */
+  #nextPinned(): Call | undefined {
+    const turns = this.#pinnedTurns - this.#sockets.pinnedSize
+    return turns < this.#deps.limits.concurrency ? this.#keeper.pinned.peek() : undefined
+  }
+
+  /** The next call of the queue, if there is room for it. */
+  #nextQueued(): Call | undefined {
+    return this.#deps.hasRoom() ? this.#deps.queue.peek() : undefined
   }
 
   /** Tells the guest that nobody waits for these turns, and forgets them. */
   expire(atMs: number, wallMs: number): void {
     this.#calls.expire(atMs)
+    for (const call of this.#keeper.pinned.takeOlderThan(atMs - wallMs))
+      call.failed('VELA_TURN_EXCEEDED_WALL', 'The call waited too long')
     for (const turn of this.#turns.values()) {
       if (turn.lasts || atMs - turn.wallFromMs < wallMs) continue
       this.#say(`[${TO_GUEST.cancel},${turn.id},"VELA_TURN_EXCEEDED_WALL"]`, '')
@@ -237,27 +262,11 @@ export class Replica implements Resident {
     this.#timer.close()
     this.#calls.clear()
     this.#sockets.clear()
+    // Before any call hears of it: who tries again must not be sent here.
+    this.#keeper.close(end.reason !== 'stopped')
     const { retry, failed } = judge(this.#turns.clear(), batch, guilt, end.reason)
     for (const { call, code } of failed) call.failed(code, end.message)
     this.#deps.onGone({ ...end, guilty: guilt || suspect, retry })
-  }
-
-  #linkOf(turn: Turn): TurnLink {
-    const open = (): boolean => !this.#gone && this.#turns.get(turn.id) === turn
-    return {
-      sendBody: (part, last) => {
-        if (open()) this.#say(`[${TO_GUEST.data},${turn.id},${part.length},${last}]`, part)
-      },
-      grant: (bytes) => {
-        if (open()) this.#say(`[${TO_GUEST.credit},${turn.id},${bytes}]`, '')
-      },
-      cancel: (code) => {
-        this.#sockets.end(turn)
-        if (open()) this.#say(`[${TO_GUEST.cancel},${turn.id},${JSON.stringify(code)}]`, '')
-      },
-      endure: () => open() && this.#sockets.endure(turn),
-      openSocket: (onRoom) => (open() ? this.#sockets.open(turn, onRoom) : undefined),
-    }
   }
 
   /** Nobody waits for it: no timer fires and no answer is heard before the next turn, or calling again would never end. */
@@ -270,30 +279,7 @@ export class Replica implements Resident {
     this.#bodies += body
     if (wakes) this.#deps.wake()
   }
-
-  /** Of a turn that is not known: the longest that any in flight may take, and the deepest. */
-  #scopeOf(id: number): CallScope {
-    const { wallMs } = this.#deps.limits
-    const turn = touch(this.#turns, id)
-    if (turn !== undefined) {
-      const { requestId, depth } = turn.call
-      const fromMs = turn.lasts ? performance.now() : turn.wallFromMs
-      return { requestId, deadlineMs: fromMs + wallMs, depth }
-    }
-    let depth = 0
-    for (const other of this.#turns.values()) {
-      other.touched = true
-      depth = Math.max(depth, other.call.depth)
-    }
-    return { requestId: '', deadlineMs: performance.now() + wallMs, depth }
-  }
 }
-
-const GUILT: ReadonlySet<string> = new Set(['exceeded-cpu', 'exceeded-memory', 'exceeded-output'])
-const INNOCENT: ReadonlySet<string> = new Set(['starved', 'exited', 'killed', 'stuck'])
-
-/** It says nothing about the guest: a busy machine, a cell that was lost. */
-export const isInnocent = (end: ReplicaEnd): boolean => INNOCENT.has(end.reason)
 
 /** Codes of RFC 6455's registry. */
 const SERVICE_RESTART: readonly [number, string] = [1012, 'service restart']

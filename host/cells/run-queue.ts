@@ -7,6 +7,14 @@ export interface RunQueue {
   push(call: Call): boolean
   /** Puts calls back in front, in order; they were in before, so the bound does not apply. */
   unshift(calls: readonly Call[]): void
+  /** Puts calls behind all others; they were in another queue, so the bound does not apply. */
+  append(calls: readonly Call[]): void
+  /** The same, each in its place by the time it came. */
+  merge(calls: readonly Call[]): void
+  /** Takes out up to `most` calls from the front, for a sibling. Calls that are tried again stay: they go alone. */
+  steal(most: number): Call[]
+  /** Forgets calls that nobody waits for. */
+  compact(): void
   /** The next call that somebody still waits for. */
   peek(): Call | undefined
   shift(): Call | undefined
@@ -49,6 +57,29 @@ export function createRunQueue(bound: number): RunQueue {
       calls = [...returned, ...calls.slice(head)]
       head = 0
     },
+    append(others) {
+      for (const call of others) calls.push(call)
+    },
+    merge(others) {
+      compact()
+      calls = [...others, ...calls].sort((one, other) => one.startedMs - other.startedMs)
+    },
+    steal(most) {
+      const taken: Call[] = []
+      const kept: Call[] = []
+      for (; taken.length < most && head < calls.length; head++) {
+        const call = calls[head] as Call
+        if (call.canceled) continue
+        if (call.attempts > 0) kept.push(call)
+        else taken.push(call)
+      }
+      if (kept.length > 0) {
+        head -= kept.length
+        calls.splice(head, kept.length, ...kept)
+      }
+      return taken
+    },
+    compact,
     peek,
     shift() {
       const call = peek()

@@ -9,11 +9,13 @@ export interface Description {
   readonly start: boolean
   readonly stop: boolean
   readonly methods: readonly string[]
+  /** Exported classes that extend Actor. */
+  readonly actors: readonly string[]
 }
 
 export function readDescription(value: unknown): Description {
-  const { fetch, scheduled, start, stop, methods } = (value ?? {}) as Record<string, unknown>
-  if (!Array.isArray(methods) || !methods.every((name) => typeof name === 'string')) {
+  const { fetch, scheduled, start, stop, methods, actors } = (value ?? {}) as Record<string, unknown>
+  if (!isNames(methods) || !isNames(actors)) {
     throw new ProtocolViolation('A description is malformed')
   }
   return {
@@ -22,8 +24,12 @@ export function readDescription(value: unknown): Description {
     start: start === true,
     stop: stop === true,
     methods,
+    actors,
   }
 }
+
+const isNames = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((name) => typeof name === 'string')
 
 const START_CODES: Readonly<Record<string, ErrorCode>> = {
   'syntax-error': 'VELA_DEPLOY_SYNTAX_ERROR',

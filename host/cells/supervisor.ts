@@ -6,8 +6,10 @@
 import { COMPILE_KINDS, type CompileKind } from '../../sandbox/protocol/frame.ts'
 import { VelaError } from '../core/errors.ts'
 import { Cell, type CellEnd, type CellProcess } from './cell.ts'
+import { createCellSlots, type Slot } from './cell-slots.ts'
 import { createPriorityKeeper } from './priority.ts'
 import type { Recorder } from './recorder.ts'
+import { createSeats } from './seats.ts'
 import { createWatchdog } from './watchdog.ts'
 
 export interface SupervisorOptions {
@@ -17,6 +19,10 @@ export interface SupervisorOptions {
   readonly maxCells: number
   /** Name of a cordon to the tenants in it. */
   readonly cordons: Readonly<Record<string, readonly string[]>>
+  /** What tenants weigh when they compete for CPU; 1 who is not named. */
+  readonly weights: Readonly<Record<string, number>>
+  /** Cores that all cells have together; 0: as many as the process may use. */
+  readonly cores: number
   /** Resident memory that a cell may have (mebibytes). */
   readonly residentMb: number
 }
@@ -37,8 +43,11 @@ export interface CellEvent {
 }
 
 export interface Supervisor {
-  /** The cell of this tenant: its own, else a spare, else a new one. Synchronous when one is at hand. */
-  acquire(tenant: string): Cell | Promise<Cell>
+  /**
+   * The tenant's cell of that number: its own, else a spare, else a new one. Synchronous when one is at hand. Number 0 is
+   * where services start; others are for replicas, and are refused first when the host has many cells.
+   */
+  acquire(tenant: string, index?: number): Cell | Promise<Cell>
   /** Fills up the spares; resolves when they have started. */
   prepare(): Promise<void>
   /** Compiles a source in a cell that runs nothing and is ended afterwards; empty when V8 gives no cache. */
@@ -52,25 +61,12 @@ export interface Supervisor {
   close(): Promise<void>
 }
 
-interface Home {
-  readonly owner: string
-  cell: Cell | undefined
-  starting: Promise<Cell> | undefined
-  emptySinceMs: number
-  cpuMicros: number
-}
-
 const START_TIMEOUT_MS = 20_000
 const SPARE = 'spare'
 const REFILL_DELAY_MS = 100
 
 export function createSupervisor(deps: SupervisorDeps, options: SupervisorOptions): Supervisor {
-  const owners = new Map<string, string>()
-  for (const [cordon, tenants] of Object.entries(options.cordons)) {
-    for (const tenant of tenants) owners.set(tenant, `cordon:${cordon}`)
-  }
-  const homes = new Map<string, Home>()
-  const homeOfCell = new Map<Cell, Home>()
+  const slots = createCellSlots(options.cordons, options.maxCells)
   const spares: Cell[] = []
   const starting = new Set<Cell>()
   const processes = new Set<CellProcess>()
@@ -78,14 +74,16 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
   let failures = 0
   let closed = false
 
+  const seats = createSeats(options)
   const priorities = createPriorityKeeper()
   const watchdog = createWatchdog({
     residentLimitBytes: () => options.residentMb * 1024 * 1024,
     onLong: (pid) => {
-      for (const [cell, home] of homeOfCell) {
-        if (cell.pid === pid) priorities.demote(home.owner, pid, performance.now())
+      for (const { owner, cell } of slots.all()) {
+        if (cell?.pid === pid) priorities.demote(owner, pid, performance.now())
       }
     },
+    onProgress: (cell, cpuMs) => seats.progress(cell, cpuMs),
   })
 
   const startCell = async (label: string): Promise<Cell> => {
@@ -97,11 +95,10 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
       process,
       recorder: deps.record(label),
       onBuffers: deps.onBuffers,
+      mayGo: () => seats.enter(cell),
+      onNothing: () => seats.leave(cell),
       onBatchSent: () => watchdog.watch(cell),
-      onBatchDone: (cpuMicros) => {
-        const home = homeOfCell.get(cell)
-        if (home !== undefined) home.cpuMicros += cpuMicros
-      },
+      onBatchDone: (cpuMicros, more) => seats.done(cell, cpuMicros, more),
       onEnd: (reason, message) => ended(cell, reason, message),
     })
     const timeout = setTimeout(() => cell.kill('stuck', 'The cell did not start in time'), START_TIMEOUT_MS)
@@ -125,12 +122,11 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
   }
 
   const ended = (cell: Cell, reason: CellEnd, message: string): void => {
-    const home = homeOfCell.get(cell)
-    homeOfCell.delete(cell)
+    const slot = slots.remove(cell)
+    seats.end(cell)
     const spare = spares.indexOf(cell)
     if (spare >= 0) spares.splice(spare, 1)
-    if (home?.cell === cell) home.cell = undefined
-    deps.onEvent({ kind: 'ended', pid: cell.pid, reason, message, ...(home ? { owner: home.owner } : {}) })
+    deps.onEvent({ kind: 'ended', pid: cell.pid, reason, message, ...(slot ? { owner: slot.owner } : {}) })
     if (spare >= 0) refill()
   }
 
@@ -152,59 +148,36 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
   }
   const waiting: (() => void)[] = []
 
-  const assign = (home: Home, cell: Cell): Cell => {
-    home.cell = cell
-    home.emptySinceMs = performance.now()
-    homeOfCell.set(cell, home)
-    priorities.assigned(home.owner, cell.pid, home.emptySinceMs)
-    deps.onEvent({ kind: 'assigned', pid: cell.pid, owner: home.owner })
+  const assign = (slot: Slot, cell: Cell): Cell => {
+    const nowMs = performance.now()
+    slots.put(slot, cell, nowMs)
+    seats.take(cell, slot.owner)
+    priorities.assigned(slot.owner, cell.pid, nowMs)
+    deps.onEvent({ kind: 'assigned', pid: cell.pid, owner: slot.owner })
     return cell
   }
 
-  const homeOf = (tenant: string): Home => {
-    const owner = owners.get(tenant) ?? `tenant:${tenant}`
-    let home = homes.get(owner)
-    if (home === undefined) {
-      home = { owner, cell: undefined, starting: undefined, emptySinceMs: 0, cpuMicros: 0 }
-      homes.set(owner, home)
-    }
-    return home
-  }
-
-  const makeRoom = (): void => {
-    let count = homeOfCell.size
-    for (const home of homes.values()) if (home.starting !== undefined) count++
-    if (count < options.maxCells) return
-    for (const [cell] of homeOfCell) {
-      if (cell.residentCount === 0) return cell.kill('stopped', 'Room for another tenant')
-    }
-    throw new VelaError(
-      'VELA_CELL_START_FAILED',
-      `This host runs at most ${options.maxCells} cells (cells.maxCells)`,
-    )
-  }
-
   return {
-    acquire(tenant) {
+    acquire(tenant, index = 0) {
       if (closed) throw new VelaError('VELA_GATEWAY_DRAINING', 'The host stops')
-      const home = homeOf(tenant)
-      if (home.cell?.alive === true) return home.cell
-      if (home.starting !== undefined) return home.starting
-      makeRoom()
+      const slot = slots.of(tenant, index)
+      if (slot.cell?.alive === true) return slot.cell
+      if (slot.starting !== undefined) return slot.starting
+      slots.makeRoom(index)
       const spare = spares.shift()
       if (spare !== undefined) {
-        const cell = assign(home, spare)
+        const cell = assign(slot, spare)
         // Starting a process takes a core for long: the call that waits for this one goes first.
         setTimeout(refill, REFILL_DELAY_MS).unref()
         return cell
       }
-      home.starting = startCell(home.owner)
-        .then((cell) => assign(home, cell))
+      slot.starting = startCell(index === 0 ? slot.owner : `${slot.owner}-${index}`)
+        .then((cell) => assign(slot, cell))
         .finally(() => {
-          home.starting = undefined
+          slot.starting = undefined
           refill()
         })
-      return home.starting
+      return slot.starting
     },
     async prepare() {
       refill()
@@ -220,33 +193,26 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
       }
     },
     tick(nowMs) {
-      for (const home of homes.values()) {
-        const { cell } = home
-        if (cell === undefined || cell.residentCount > 0 || cell.outstanding !== 0) home.emptySinceMs = nowMs
-        else if (nowMs - home.emptySinceMs > options.idleMs) cell.kill('stopped', 'Idle')
+      seats.audit()
+      const assigned: { owner: string; pid: number }[] = []
+      for (const slot of slots.all()) {
+        const { cell, owner } = slot
+        if (cell !== undefined) assigned.push({ owner, pid: cell.pid })
+        if (cell === undefined || cell.residentCount > 0 || cell.outstanding !== 0) slot.emptySinceMs = nowMs
+        else if (nowMs - slot.emptySinceMs > options.idleMs) cell.kill('stopped', 'Idle')
       }
-      priorities.tick(
-        [...homeOfCell].map(([{ pid }, { owner }]) => ({ owner, pid })),
-        nowMs,
-      )
+      priorities.tick(assigned, nowMs)
       if (failures > 0 && startingSpares === 0) failures--
       refill()
     },
-    count: () => ({ assigned: homeOfCell.size, spare: spares.length }),
+    count: () => ({ assigned: slots.size, spare: spares.length }),
     pids: () => [...processes].map((process) => process.pid),
-    takeCpuMicros() {
-      const used = new Map<string, number>()
-      for (const home of homes.values()) {
-        if (home.cpuMicros > 0) used.set(home.owner, home.cpuMicros)
-        home.cpuMicros = 0
-      }
-      return used
-    },
+    takeCpuMicros: () => seats.takeCpuMicros(),
     async close() {
       closed = true
       watchdog.close()
-      for (const cell of [...homeOfCell.keys(), ...spares, ...starting])
-        cell.kill('stopped', 'The host stops')
+      seats.close()
+      for (const cell of [...slots.cells(), ...spares, ...starting]) cell.kill('stopped', 'The host stops')
       for (const process of processes) process.kill()
       await Promise.all([...processes].map((process) => process.exited))
     },

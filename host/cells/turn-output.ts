@@ -90,6 +90,18 @@ export function createTurnOutput({ turns, calls, timer, onPending }: TurnOutputD
     drop: (id) => calls.get(id)?.abort(),
     message: (id, kind, body, size) => socketOf(id)?.message(kind, body, size),
     close: (id, code, reason) => socketOf(id)?.close(code, reason),
+    forward(id, callId, pending) {
+      const turn = unsettled(id)
+      if (turn === undefined) return
+      // Before the turn's end ends the calls it made.
+      const relay = calls.get(callId)?.takeRelay()
+      const { call } = turn
+      settle(turn, pending)
+      if (relay === undefined) return call.failed('VELA_CELL_LOST', 'The WebSocket is gone')
+      if (call.join !== undefined) return call.join(relay)
+      relay.drop()
+      call.failed('VELA_GUEST_BAD_RESPONSE', 'The caller asked for no WebSocket')
+    },
   }
   return output
 }

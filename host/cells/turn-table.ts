@@ -18,13 +18,15 @@ export interface Turn {
   pending: boolean
   /** It carries a WebSocket or an event stream: `wallMs` does not count. */
   lasts: boolean
+  /** Its call was for this replica alone: it is counted apart and never tried elsewhere. */
+  readonly pinned: boolean
   /** From when `wallMs` counts (monotonic milliseconds). */
   wallFromMs: number
 }
 
 export interface TurnTable {
   readonly size: number
-  open(call: Call, batch: number): Turn
+  open(call: Call, batch: number, pinned?: boolean): Turn
   get(id: number): Turn | undefined
   close(turn: Turn): void
   values(): IterableIterator<Turn>
@@ -47,7 +49,7 @@ export function createTurnTable(
     get size() {
       return turns.size
     },
-    open(call, batch) {
+    open(call, batch, pinned = false) {
       const turn: Turn = {
         id: nextId(),
         call,
@@ -56,6 +58,7 @@ export function createTurnTable(
         settled: false,
         pending: false,
         lasts: false,
+        pinned,
         wallFromMs: call.startedMs,
       }
       turns.set(turn.id, turn)

@@ -15,6 +15,15 @@ const MAX_ATTEMPTS = 1
 /** The machine's fault, not the call's: it may try again beyond that, a few times. */
 const MAX_STARVED_ATTEMPTS = 3
 
+const GUILT: ReadonlySet<string> = new Set(['exceeded-cpu', 'exceeded-memory', 'exceeded-output'])
+const INNOCENT: ReadonlySet<string> = new Set(['starved', 'exited', 'killed', 'stuck'])
+
+/** A fault that the guest itself is to blame for. */
+export const isGuilty = (reason: string): boolean => GUILT.has(reason)
+
+/** It says nothing about the guest: a busy machine, a cell that was lost. */
+export const isInnocent = (reason: string): boolean => INNOCENT.has(reason)
+
 const CODES: Readonly<Record<string, ErrorCode>> = {
   'exceeded-cpu': 'VELA_TURN_EXCEEDED_CPU',
   'exceeded-memory': 'VELA_TURN_EXCEEDED_MEMORY',
@@ -35,7 +44,7 @@ export function judge(turns: readonly Turn[], batch: number, guilt: boolean, rea
     if (turn.settled) continue
     if (suspects.includes(turn) && (proven || call.attempts > 0 || !isFresh(turn))) {
       failed.push({ call, code: CODES[reason] ?? 'VELA_CELL_LOST' })
-    } else if (isFresh(turn) && call.attempts < attempts) {
+    } else if (isFresh(turn) && !turn.pinned && call.attempts < attempts) {
       call.attempts++
       retry.push(call)
     } else failed.push({ call, code: 'VELA_CELL_LOST' })

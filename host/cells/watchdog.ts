@@ -27,6 +27,8 @@ export interface WatchdogOptions {
   readonly residentLimitBytes: (cell: WatchedCell) => number
   /** Called when a cell has worked for long; the scheduler may be told to prefer others. */
   readonly onLong?: (pid: number) => void
+  /** CPU time that the batch under way has used since it was first looked at (milliseconds): at most what it will have used. */
+  readonly onProgress?: (cell: WatchedCell, cpuMs: number) => void
   readonly readStats?: (pid: number) => ProcessStats | undefined
 }
 
@@ -81,6 +83,7 @@ export function createWatchdog(options: WatchdogOptions): Watchdog {
       return
     }
     const usedMs = stats.cpuMs - watch.cpuMs
+    options.onProgress?.(cell, usedMs)
     const end = (reason: CellEnd, message: string): void => {
       watches.delete(cell)
       cell.kill(reason, message)

@@ -53,10 +53,16 @@ function bindingsOf(kind: string, asked: JsonValue): [string, Field][] {
     case 'fetch':
       // The global of that name, which every library of web types has.
       return []
+    case 'channels':
+      return channelBindings(asked)
     case 'kv':
       return kvBindings(asked)
+    case 'actors':
+      return entriesOf(asked).map(([name, ask]) => [name, actorField(ask)])
     case 'services':
       return entriesOf(asked).map(([name, ask]) => [name, serviceField(name, ask)])
+    case 'workers':
+      return workersBindings(asked)
     default: {
       const note = `The capability ${kind}; this version of \`vela types\` has no types for it.`
       const named = entriesOf(asked)
@@ -66,6 +72,27 @@ function bindingsOf(kind: string, asked: JsonValue): [string, Field][] {
   }
 }
 
+function channelBindings(asked: JsonValue): [string, Field][] {
+  const named = entriesOf(asked)
+  if (named.length === 0) return [['channels', { type: `${SDK}.RemoteChannel` }]]
+  return named.map(([name, ask]) => {
+    const { channel, access, mode } = fieldsOf(ask)
+    const isBroadcast = mode === 'broadcast'
+    const type =
+      access === 'send'
+        ? 'RemoteSender'
+        : access === 'receive'
+          ? isBroadcast
+            ? 'RemoteBroadcastReceivers'
+            : 'RemoteReceiver'
+          : isBroadcast
+            ? 'RemoteBroadcast'
+            : 'RemoteChannel'
+    const note = typeof channel === 'string' ? { note: `Channel ${channel}.` } : {}
+    return [name, { type: `${SDK}.${type}`, ...note }]
+  })
+}
+
 function kvBindings(asked: JsonValue): [string, Field][] {
   const named = entriesOf(asked)
   if (named.length === 0) return [['kv', { type: `${SDK}.KvNamespace` }]]
@@ -73,6 +100,16 @@ function kvBindings(asked: JsonValue): [string, Field][] {
     const { namespace, access } = fieldsOf(ask)
     const type = access === 'read' ? `${SDK}.KvReader` : `${SDK}.KvNamespace`
     return [name, typeof namespace === 'string' ? { type, note: `Namespace ${namespace}.` } : { type }]
+  })
+}
+
+function workersBindings(asked: JsonValue): [string, Field][] {
+  const named = entriesOf(asked)
+  if (named.length === 0) return [['workers', { type: `${SDK}.WorkerPool` }]]
+  return named.map(([name, ask]) => {
+    const { host } = fieldsOf(ask)
+    if (typeof host !== 'string') return [name, { type: `${SDK}.WorkerPool` }]
+    return [name, { type: `${SDK}.HostTask`, note: `The host's task ${host}.` }]
   })
 }
 
@@ -91,6 +128,12 @@ function serviceField(name: string, ask: JsonValue): Field {
     .map((method) => `${propertyName(method)}: ${SDK}.RemoteMethod`)
   const stub = names.includes('fetch') && typeof host !== 'string' ? 'ServiceStub' : 'MethodStub'
   return { note, type: `${SDK}.${stub}<{ ${shape.join('; ')} }>` }
+}
+
+function actorField(ask: JsonValue): Field {
+  const { class: className, service } = fieldsOf(ask)
+  const owner = typeof service === 'string' ? ` of the service ${service}` : ''
+  return { type: `${SDK}.ActorNamespace`, note: `Actors of the class ${text(className, 'unknown')}${owner}.` }
 }
 
 const text = (value: JsonValue | undefined, otherwise: string): string =>

@@ -21,9 +21,19 @@ type ExamplesHost = Pick<HostRuntime, 'registry' | 'services' | 'deploy'>
 
 const TENANT = 'demo'
 const TRIES: Readonly<Record<string, (url: string) => readonly string[]>> = {
+  cart: (url) => [
+    `curl -d '{"sku":"tea","quantity":2}' ${url}carts/ada/items`,
+    `curl -X POST ${url}carts/ada/checkout`,
+  ],
+  chat: (url) => [
+    `curl -d 'good morning' '${url}rooms/tea?name=ada' # and open ${url} in a browser`,
+    `curl ${url}rooms/tea`,
+  ],
   hello: (url) => [`curl '${url}?name=Ada'`],
   notes: (url) => [`curl -H 'content-type: application/json' -d '{"title":"buy tea"}' ${url}`, `curl ${url}`],
+  pipeline: (url) => [`curl -d '[97, 600851475143, 1000000007]' ${url}jobs`, `curl ${url}results`],
   quote: () => [`npx vela invoke ${TENANT}/quote quote '[[{"sku":"tea","quantity":3}]]'`],
+  'rate-limiter': (url) => [`curl -i '${url}?key=ada'`],
   stream: (url) => [`curl -N ${url}`, `curl -o /dev/null '${url}bytes?mb=10'`],
 }
 const EXAMPLES = join(import.meta.dirname, '..', '..', 'examples')

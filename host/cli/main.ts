@@ -10,6 +10,7 @@ import { deployCommand } from './commands/deploy.ts'
 import { devCommand } from './commands/dev.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { engineCommand } from './commands/engine.ts'
+import { actorsCommand } from './commands/actors.ts'
 import { grantCommand, grantsCommand, revokeCommand } from './commands/grants.ts'
 import { initCommand } from './commands/init.ts'
 import { invokeCommand } from './commands/invoke.ts'
@@ -56,6 +57,7 @@ function createProgram(json: boolean): Command {
     .addCommand(invokeCommand())
     .addCommand(cronCommand())
     .addCommand(engineCommand())
+    .addCommand(actorsCommand())
     .addCommand(grantsCommand())
     .addCommand(grantCommand())
     .addCommand(revokeCommand())

@@ -33,6 +33,7 @@ export interface Parts {
 
 /** Host services are up before the first guest and go down after the last: what is in flight may use them. */
 export function addComponents(parts: Parts, control: Control): void {
+  const { actors, tasks } = parts.capabilities
   const { config, lifecycle, gateway, services, scheduler, cells, metrics, log, urls } = parts
   const admin = createAdminServer({ control, log }, config.admin)
   metrics.observe({
@@ -40,6 +41,7 @@ export function addComponents(parts: Parts, control: Control): void {
     connections: () => gateway.connections(),
     cells: () => ({ ...cells.supervisor.count() }),
     hostLogDropped: () => log.droppedLines(),
+    actorsActive: () => actors.activeCount(),
   })
   lifecycle.add({
     name: 'vela:cells',
@@ -47,9 +49,16 @@ export function addComponents(parts: Parts, control: Control): void {
     onStart: () => cells.supervisor.prepare(),
     onStop: () => cells.close(),
   })
+  // After the services, whose guests may wait for some.
+  lifecycle.add({
+    name: 'vela:tasks',
+    dependsOn: [...parts.hosts.keys()],
+    onDrain: () => tasks.drain(config.drainMs),
+    onStop: () => tasks.close(),
+  })
   lifecycle.add({
     name: 'vela:services',
-    dependsOn: ['vela:cells'],
+    dependsOn: ['vela:cells', 'vela:tasks'],
     onStart: () => services.startTicking(),
     onDrain: () => services.drain(config.drainMs),
     onStop: () => services.close(),
@@ -60,6 +69,13 @@ export function addComponents(parts: Parts, control: Control): void {
     onReady: () => scheduler.start(),
     onDrain: () => scheduler.stop(),
     onStop: () => scheduler.stop(),
+  })
+  lifecycle.add({
+    name: 'vela:actors',
+    dependsOn: ['vela:services'],
+    onReady: () => actors.start(),
+    onDrain: () => actors.stop(config.drainMs),
+    onStop: () => actors.stop(0),
   })
   lifecycle.add({
     name: 'vela:admin',

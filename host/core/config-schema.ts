@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { DEFAULT_LIMITS, type Limits } from '../../sandbox/protocol/limits.ts'
 import type { JsonValue } from '../registry/types.ts'
-import type { CellsConfig, Config, GatewayConfig } from './config.ts'
+import type { CellsConfig, Config, GatewayConfig, TasksConfig } from './config.ts'
 
 export interface ParsedConfig extends Omit<Config, 'limits'> {
   readonly limits: { readonly default: Partial<Limits>; readonly maximum: Partial<Limits> }
@@ -39,6 +39,9 @@ const HOST = 'a host name or an IP address to listen on, without port or bracket
 
 const NAME = 'a name of at most 63 lower-case letters, digits and inner hyphens'
 const name = (): z.ZodString => z.string(NAME).regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, NAME)
+
+const WEIGHT = 'a number from 0.01 to 100'
+const weight = (): z.ZodNumber => z.number(WEIGHT).min(0.01, WEIGHT).max(100, WEIGHT)
 
 /** Positive whole numbers under the names of Limits; shared with the manifest. */
 export function limitsShape(): Record<keyof Limits, z.ZodOptional<z.ZodInt>> {
@@ -76,9 +79,20 @@ const cells = z.strictObject(
     cordons: z
       .record(name(), z.array(name(), 'a list of tenant names'), 'an object of lists of tenant names')
       .default({}),
+    weights: z.record(name(), weight(), 'an object of numbers, by tenant').default({}),
+    cores: integer(0, 4096, 'a number of cores (0: all that the process may use)').default(0),
     residentMb: integer(64, 1024 * 1024, 'a number of mebibytes').default(1024),
     maxCells: integer(1, 10_000, 'a number').default(64),
     recordDir: text('a folder, or null to record nothing').nullable().default(null),
+  },
+  SECTION,
+)
+
+const tasks = z.strictObject(
+  {
+    threads: integer(0, 1024, 'a number of threads (0: one a core)').default(0),
+    concurrency: integer(1, 100_000, 'a number').default(64),
+    queueLength: integer(1, 1_000_000, 'a number').default(1024),
   },
   SECTION,
 )
@@ -105,10 +119,11 @@ export const configSchema: z.ZodType<ParsedConfig> = z
         .prefault({}),
       cells: cells.prefault({}) satisfies z.ZodType<CellsConfig>,
       limits: z.strictObject({ default: limits(), maximum: limits() }, SECTION).prefault({}),
+      tasks: tasks.prefault({}) satisfies z.ZodType<TasksConfig>,
       drainMs: milliseconds(0).default(10_000),
       policy: z.record(z.string(), z.unknown() as z.ZodType<JsonValue>, 'an object').default({}),
     },
-    'an object with the sections gateway, admin, data, log, cells, limits, drainMs, policy',
+    'an object with the sections gateway, admin, data, log, cells, limits, tasks, drainMs, policy',
   )
   .transform(({ $schema: _ignored, ...config }) => config)
 
@@ -141,10 +156,14 @@ export function listSettings(): { readonly path: readonly string[]; readonly kin
   add(['log', 'level'], 'text')
   add(['log', 'destination'], 'text')
   for (const key of Object.keys(cells.shape) as (keyof typeof cells.shape)[]) {
-    add(['cells', key], key === 'cordons' ? 'json' : key === 'recordDir' ? 'nullable-text' : 'integer')
+    add(
+      ['cells', key],
+      key === 'cordons' || key === 'weights' ? 'json' : key === 'recordDir' ? 'nullable-text' : 'integer',
+    )
   }
   for (const key of limitKeys) add(['limits', 'default', key], 'integer')
   for (const key of limitKeys) add(['limits', 'maximum', key], 'integer')
+  for (const key of Object.keys(tasks.shape)) add(['tasks', key], 'integer')
   add(['drainMs'], 'integer')
   add(['policy'], 'json')
   return found

@@ -48,11 +48,25 @@ export interface CellsConfig {
   readonly isolateIdleMs: number
   /** Tenants that share a cell, by the name of the cordon; everyone else has cells alone. */
   readonly cordons: Readonly<Record<string, readonly string[]>>
+  /** What tenants weigh when they compete for CPU: with 2 one gets twice the share of one with 1, which is what others have. */
+  readonly weights: Readonly<Record<string, number>>
+  /** Cores that all cells have together, for shares; 0: as many as the process may use. */
+  readonly cores: number
   /** Resident memory at which the host kills a cell (mebibytes). */
   readonly residentMb: number
   readonly maxCells: number
   /** Where frames are recorded for `vela replay`; null records nothing. */
   readonly recordDir: string | null
+}
+
+/** The host's own tasks (`runtime.spawn`, `runtime.registerTask`). */
+export interface TasksConfig {
+  /** Threads at most; 0: one a core. */
+  readonly threads: number
+  /** Functions that run at a time. */
+  readonly concurrency: number
+  /** Functions, and likewise jobs for threads, that may wait. */
+  readonly queueLength: number
 }
 
 export interface Config {
@@ -64,6 +78,7 @@ export interface Config {
   readonly cells: CellsConfig
   /** `default` holds for a service that names no limit; `maximum` caps tenants and manifests. */
   readonly limits: { readonly default: Limits; readonly maximum: Limits }
+  readonly tasks: TasksConfig
   /** How long a stopping host waits for what is in flight. */
   readonly drainMs: number
   /** Operator's policy for grants; read by the capability broker. */
@@ -78,6 +93,7 @@ export interface ConfigInput {
   readonly log?: Partial<Config['log']>
   readonly cells?: Partial<CellsConfig>
   readonly limits?: { readonly default?: Partial<Limits>; readonly maximum?: Partial<Limits> }
+  readonly tasks?: Partial<TasksConfig>
   readonly drainMs?: number
   readonly policy?: Readonly<Record<string, JsonValue>>
 }

@@ -43,12 +43,19 @@ export interface GrantStatus {
   readonly reason?: string
 }
 
+export interface InvokeOptions {
+  /** Calls of one key prefer one isolate of the service when it has several. A wish: an idle one may take them. */
+  readonly affinity?: string | undefined
+}
+
 export interface ServiceStatus extends ServiceRecord {
   readonly url: string
   readonly routes: readonly string[]
   readonly engine: EngineName
   /** 'loaded' has an isolate now; 'idle' gets one on its next request; 'paused' failed too often. */
   readonly state: 'loaded' | 'idle' | 'paused'
+  /** Isolates that serve now: 0 when idle, several when it is busy. */
+  readonly replicas: number
   readonly inFlight: number
 }
 
@@ -65,6 +72,29 @@ export interface ScheduledRun {
   /** The minute it stood for (milliseconds since the epoch). */
   readonly scheduledTime: number
   readonly durationMs: number
+}
+
+/** Actors of one service. */
+export interface ActorsStatus {
+  /** Those in memory, by class. */
+  readonly active: Readonly<Record<string, number>>
+  /** Those with state or an alarm. */
+  readonly stored: number
+  /** That their state takes of the tenant's quota. */
+  readonly bytes: number
+  readonly deadLetters: number
+}
+
+/** A message to an actor that was given up. */
+export interface DeadLetter {
+  readonly class: string
+  readonly name: string
+  readonly method: string
+  readonly reason: string
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  /** Its arguments as they were sent; null if they were too large to keep. */
+  readonly args: string | null
 }
 
 export interface LogEntry {
@@ -118,11 +148,15 @@ export interface Control {
     target: `${string}/${string}`,
     method: string,
     args: readonly JsonValue[],
+    options?: InvokeOptions,
   ): Promise<JsonValue | undefined>
   /** Runs a schedule of the active version now, and resolves when it is over; without `cron`, its only one. */
   runSchedule(tenant: string, service: string, cron?: string): Promise<ScheduledRun>
   /** Live log of one service; call the returned function to stop. */
   tail(tenant: string, service: string, listener: (entry: LogEntry) => void): () => void
+  listActors(tenant: string, service: string): Promise<ActorsStatus>
+  /** The last thousand of the service, the latest first. */
+  deadLetters(tenant: string, service: string): Promise<readonly DeadLetter[]>
   doctor(): Promise<DoctorCheck[]>
   /** Prometheus text format. */
   metrics(): Promise<string>

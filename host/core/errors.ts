@@ -94,6 +94,9 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   VELA_KV_CONFLICT: row(409, true, true, 'The key has another version than was expected'),
   VELA_KV_QUOTA_EXCEEDED: row(507, false, true, 'The tenant stores as much as it may'),
 
+  VELA_CHANNEL_CLOSED: row(409, false, true, 'The channel is closed'),
+  VELA_CHANNEL_LOST: row(502, true, true, 'The other side of the channel is gone'),
+
   VELA_FETCH_INVALID: row(400, false, true, 'The request to send is not valid'),
   VELA_FETCH_DENIED: row(403, false, true, 'The address is not on the allow-list'),
   VELA_FETCH_ADDRESS_REFUSED: row(403, false, true, 'The address may not be connected to'),
@@ -101,6 +104,13 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   VELA_FETCH_TIMEOUT: row(504, true, true, 'The other server did not answer in time'),
   VELA_FETCH_TOO_LARGE: row(502, false, true, 'What was sent or received is larger than it may be'),
   VELA_FETCH_RATE_LIMITED: row(429, true, true, 'The service makes too many requests'),
+
+  VELA_VALUE_NOT_CLONEABLE: row(400, false, true, 'A value cannot be sent'),
+  VELA_TASK_CANCELED: row(499, false, true, 'The task was cancelled'),
+  VELA_TASK_TIMEOUT: row(504, true, true, 'The task did not end before its deadline'),
+  VELA_TASK_FAILED: row(500, false, true, 'The task failed'),
+  VELA_TASK_OVERLOADED: row(429, true, true, 'Too many tasks are waiting'),
+  VELA_WORKER_TASK_NOT_FOUND: row(404, false, true, 'There is no such task'),
 
   VELA_PROTOCOL_VIOLATION: row(502, true, false, 'The process broke the protocol'),
   VELA_REPLAY_INVALID: row(400, false, true, 'The recording cannot be read'),
@@ -116,6 +126,15 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
     'The capability was called with something it does not take',
   ),
   VELA_CAPABILITY_TOO_DEEP: row(508, false, true, 'Services call each other too deeply'),
+
+  VELA_ACTOR_NOT_FOUND: row(404, false, true, 'There is no such class of actors'),
+  VELA_ACTOR_MAILBOX_FULL: row(429, true, true, 'The actor has too many messages waiting'),
+  VELA_ACTOR_DEADLINE: row(504, true, true, 'The actor did not answer before the deadline'),
+  VELA_ACTOR_STOPPED: row(503, false, true, 'The actor was stopped by its supervision'),
+  VELA_ACTOR_FENCED: row(409, true, true, 'The actor lives somewhere else now'),
+  VELA_ACTOR_STORAGE_FAILED: row(503, true, true, 'The actor’s state could not be stored'),
+  VELA_ACTOR_UPGRADE_FAILED: row(500, false, true, 'The actor’s state could not be upgraded'),
+  VELA_ACTOR_QUOTA_EXCEEDED: row(507, false, true, 'The tenant’s actors store as much as they may'),
 }
 
 export type { ErrorCode }

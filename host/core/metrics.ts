@@ -16,6 +16,7 @@ import {
   splitName,
   type TenantMetrics,
 } from './metrics-handles.ts'
+import { createActorMetrics, type ActorMetrics } from './metrics-actors.ts'
 import { counter, createHistogram, gauge, type Sample } from './metrics-series.ts'
 
 export interface MetricsOptions {
@@ -25,14 +26,26 @@ export interface MetricsOptions {
 
 export type { ServiceMetrics, TenantMetrics } from './metrics-handles.ts'
 
+/** What one service has and what waits for it. */
+export interface ServiceLoad {
+  readonly tenant: string
+  readonly service: string
+  readonly replicas: number
+  readonly queueLength: number
+}
+
 /** Read at each scrape; what is missing is not shown. */
 export interface MetricSources {
   readonly turnsInFlight?: () => number
   readonly queueLength?: () => number
   readonly isolatesLoaded?: () => number
+  readonly services?: () => readonly ServiceLoad[]
+  /** Tasks of the host by state, and threads. */
+  readonly tasks?: () => { readonly running: number; readonly waiting: number; readonly threads: number }
   readonly connections?: () => number
   /** Number of cells by state: `spare`, `serving`, `draining` … */
   readonly cells?: () => Readonly<Record<string, number>>
+  readonly actorsActive?: () => number
   /** Lines of the host's own log that were dropped. */
   readonly hostLogDropped?: () => number
 }
@@ -44,7 +57,12 @@ export interface Metrics {
   forgetService(tenant: string, service: string): void
   tenant(tenant: string): TenantMetrics
   forgetTenant(tenant: string): void
+  readonly actors: ActorMetrics
   cellRestarted(reason: string): void
+  /** Calls that a replica took over from a sibling. */
+  stolen(count: number): void
+  /** A task of the host or of a worker ended. */
+  taskEnded(kind: 'host' | 'worker', outcome: string): void
   deployed(result: 'ok' | 'refused' | 'failed'): void
   /** Requests answered before any service was found: `not-found`, `bad-request`, `draining` … */
   refused(reason: string): void
@@ -61,7 +79,9 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   const restarts = createWords()
   const deploys = createWords()
   const refusals = createWords()
+  const tasks = { host: createWords(), worker: createWords() }
   let sources: MetricSources = {}
+  let stolen = 0
 
   const registry = new Registry()
   const register = (metric: Metric): void => registry.registerMetric(metric)
@@ -106,6 +126,31 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   register(
     counter('vela_cell_restarts_total', 'Cells that ended and were replaced', restarts.samples('reason')),
   )
+  register(
+    counter('vela_tasks_total', 'Tasks of the host and of workers that ended, by outcome', () =>
+      Object.entries(tasks).flatMap(([kind, words]) =>
+        words
+          .samples('outcome')()
+          .map(({ labels, value }) => ({ labels: { kind, ...labels }, value })),
+      ),
+    ),
+  )
+  register(
+    gauge('vela_host_tasks', 'Tasks of the host by state', () => {
+      const { running = 0, waiting = 0 } = sources.tasks?.() ?? {}
+      return [
+        { labels: { state: 'running' }, value: running },
+        { labels: { state: 'waiting' }, value: waiting },
+      ]
+    }),
+  )
+  register(
+    gauge(
+      'vela_host_threads',
+      'Threads for tasks of the host',
+      pulled(() => sources.tasks?.().threads),
+    ),
+  )
   register(counter('vela_deploys_total', 'Deploys by result', deploys.samples('result')))
   register(
     gauge('vela_cells', 'Cells by state', () =>
@@ -133,6 +178,29 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       'vela_isolates_loaded',
       'Guests that have an isolate',
       pulled(() => sources.isolatesLoaded?.()),
+    ),
+  )
+  const perLoad = (read: (load: ServiceLoad) => number) => (): Sample[] =>
+    loadSamples(sources.services?.() ?? [], maxServices, read)
+  register(
+    gauge(
+      'vela_service_replicas',
+      'Isolates that serve',
+      perLoad(({ replicas }) => replicas),
+    ),
+  )
+  register(
+    gauge(
+      'vela_service_queue_length',
+      'Calls waiting',
+      perLoad(({ queueLength }) => queueLength),
+    ),
+  )
+  register(
+    counter(
+      'vela_calls_stolen_total',
+      'Calls that a replica took over from a sibling',
+      pulled(() => stolen),
     ),
   )
   register(
@@ -172,8 +240,13 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     forgetService: (tenant, service) => services.forget(`${tenant}/${service}`),
     tenant: (tenant) => tenants.get(tenant),
     forgetTenant: (tenant) => tenants.forget(tenant),
+    actors: createActorMetrics(register, () => sources.actorsActive?.()),
     cellRestarted: (reason) => restarts.add(reason),
+    stolen: (count) => {
+      stolen += count
+    },
     deployed: (result) => deploys.add(result),
+    taskEnded: (kind, outcome) => tasks[kind].add(outcome),
     refused: (reason) => refusals.add(reason),
     observe: (given) => {
       sources = { ...sources, ...given }
@@ -188,6 +261,22 @@ const requestSamples = ({ outcomes }: ServiceSeries): Sample[] =>
 
 const dropSamples = ({ labels, dropped }: ServiceSeries): Sample[] =>
   dropped === 0 ? [] : [{ labels, value: dropped }]
+
+/** Services that have something to show; past `most` they share one sample. */
+function loadSamples(
+  loads: readonly ServiceLoad[],
+  most: number,
+  read: (load: ServiceLoad) => number,
+): Sample[] {
+  const shown = loads.filter(({ replicas, queueLength }) => replicas + queueLength > 0)
+  const samples = shown
+    .slice(0, most)
+    .map((load) => ({ labels: { tenant: load.tenant, service: load.service }, value: read(load) }))
+  const rest = shown.slice(most)
+  if (rest.length === 0) return samples
+  const value = rest.reduce((sum, load) => sum + read(load), 0)
+  return [...samples, { labels: { tenant: 'other', service: 'other' }, value }]
+}
 
 /** A metric of one number and no labels. */
 function pulled(read: () => number | undefined): () => Sample[] {

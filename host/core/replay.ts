@@ -50,7 +50,7 @@ export async function replay(file: string): Promise<ReplayReport> {
 async function makeSnapshot(options: SpawnOptions & { readonly image: CellImage }): Promise<void> {
   const supervisor = createSupervisor(
     { spawn: createSpawner(options), record: () => undefined, onEvent: () => undefined },
-    { spares: 0, idleMs: 0, maxCells: 1, cordons: {}, residentMb: 1024 },
+    { spares: 0, idleMs: 0, maxCells: 1, cordons: {}, residentMb: 1024, weights: {}, cores: 0 },
   )
   try {
     await completeImage(options.image, supervisor)

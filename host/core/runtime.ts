@@ -1,33 +1,34 @@
 /**
- * The runtime: the composition root that knows every part of a host and joins them. It is the only file that does;
- * parts get what they need from here as narrow functions.
+ * The runtime: a host as those see it who embed it. The composition root is this file, `assemble.ts`, which makes the parts and
+ * joins them, and what stands beside it in its row of the table of imports; no other file knows every part.
  */
-import { bundleService } from '../bundle/bundler.ts'
-import { ensureFirstToken } from '../admin/first-token.ts'
-import { createGateway } from '../http/gateway.ts'
+import type { HostWork, RegisteredTask, SpawnOptions, Task } from '../async/host-tasks.ts'
+import { openGuestActor, type GuestActor } from '../concurrency/actors/guest-actor.ts'
+import type { HostActorClass, HostActorOptions } from '../concurrency/actors/host/activation.ts'
+import type { HostActors } from '../concurrency/actors/host/host-actors.ts'
+import { MAX_DEAD_LETTERS } from '../concurrency/actors/types.ts'
+import type { OpenChannel } from '../concurrency/channels/host-channel.ts'
 import type { Middleware } from '../http/middleware.ts'
-import { openRegistry } from '../registry/registry.ts'
 import type { Deployment, JsonValue, Registry, ServiceRecord } from '../registry/types.ts'
-import { createCatalog } from '../services/catalog.ts'
-import { createScheduler } from '../services/scheduler.ts'
-import { createServices } from '../services/services.ts'
-import { createCellPool } from '../cells/cell-pool.ts'
-import { createHostCapabilities } from './capabilities.ts'
-import { setCollectorFlags } from './collector-flags.ts'
-import { addComponents, portsOf, type Parts } from './components.ts'
-import { parseConfig, type ConfigInput } from './config.ts'
+import { assemble } from './assemble.ts'
+import { addComponents, type Parts } from './components.ts'
+import type { ConfigInput } from './config.ts'
 import type {
+  ActorsStatus,
   Control,
+  DeadLetter,
   Decision,
   DeployRequest,
   DeployResult,
   DoctorCheck,
   EngineStatus,
   GrantStatus,
+  InvokeOptions,
   LogEntry,
   ScheduledRun,
   ServiceStatus,
 } from './control.ts'
+import { deployPath, type DeployPath } from './deploy-path.ts'
 import { runDoctor } from './doctor.ts'
 import {
   componentOf,
@@ -35,23 +36,13 @@ import {
   type HostServiceOptions,
   type HostServiceProvider,
 } from './host-services.ts'
-import { createLifecycle } from './lifecycle.ts'
-import { createLog } from './log.ts'
-import { createMetrics } from './metrics.ts'
 
 export interface RuntimeUrls {
   readonly gateway: string
   readonly admin: string
 }
 
-/** A folder with a manifest, or one .ts or .js file. */
-export interface DeployPath {
-  readonly tenant: string
-  readonly path: string
-  readonly name?: string
-}
-
-const HOOK_TIMEOUT_MS = 30_000
+export type { DeployPath } from './deploy-path.ts'
 
 export class Runtime implements Control {
   readonly #parts: Parts
@@ -62,75 +53,7 @@ export class Runtime implements Control {
 
   /** Opens the store and starts spare cells; serves nothing yet. `deploy` and `invoke` work from here on. */
   static async create(input: ConfigInput = {}): Promise<Runtime> {
-    const config = parseConfig(input)
-    setCollectorFlags()
-    const log = createLog(config.log)
-    const metrics = createMetrics()
-    const registry = await openRegistry({
-      ...(config.data === null ? {} : { dataDir: config.data }),
-      onLog: (level, message) => log[level]('store', { message }),
-    })
-    const opened: { close(): Promise<unknown> }[] = [log, registry]
-    try {
-      await ensureFirstToken(registry, config.data, process.env['VELA_ADMIN_TOKEN'])
-      const urls = { gateway: '', admin: '' }
-      const catalog = createCatalog()
-      const hosts = new Map<string, object>()
-      const capabilities = await createHostCapabilities({
-        config,
-        log,
-        registry,
-        catalog,
-        hosts,
-        ownPorts: () => portsOf(urls),
-      })
-      opened.push(capabilities)
-      const cells = await createCellPool({ config, log, metrics })
-      opened.push(cells)
-      const { broker, decisions } = capabilities
-      const services = await createServices({
-        config,
-        registry,
-        cells,
-        log,
-        metrics,
-        broker,
-        decisions,
-        catalog,
-      })
-      const lifecycle = createLifecycle(
-        { log },
-        { hookTimeoutMs: Math.max(HOOK_TIMEOUT_MS, config.drainMs * 2) },
-      )
-      const middleware: Middleware[] = []
-      const gateway = createGateway(
-        {
-          router: () => services.router,
-          middleware: () => middleware,
-          access: (record) => log.access(record),
-          refused: (code) => metrics.refused(code),
-        },
-        config.gateway,
-      )
-      return new Runtime({
-        config,
-        log,
-        metrics,
-        registry,
-        cells,
-        services,
-        scheduler: createScheduler({ catalog }),
-        capabilities,
-        hosts,
-        lifecycle,
-        gateway,
-        middleware,
-        urls,
-      })
-    } catch (thrown) {
-      for (const part of opened.reverse()) await part.close()
-      throw thrown
-    }
+    return new Runtime(await assemble(input))
   }
 
   get registry(): Registry {
@@ -176,21 +99,44 @@ export class Runtime implements Control {
     }
   }
 
+  /** A trusted module whose function runs on threads: for `spawn`, and for guests that are granted it. */
+  registerTask(name: string, task: RegisteredTask): this {
+    this.#parts.capabilities.tasks.register(name, task)
+    return this
+  }
+
+  /** Runs trusted work beside the guests': a function on the event loop, `{module, input}` or `{task, input}` on a thread. */
+  spawn<Result>(work: HostWork<Result>, options?: SpawnOptions): Task<Result> {
+    return this.#parts.capabilities.tasks.spawn(work, options)
+  }
+
+  /** A trusted class whose instances are actors of the host; before `start`. Throws TypeError for a name or options that are not valid. */
+  registerActor(name: string, actorClass: HostActorClass, options?: HostActorOptions): this {
+    this.#parts.capabilities.actors.host.register(name, actorClass, options)
+    return this
+  }
+
+  /** The host's own actors: `runtime.actors.get<Counter>('Counter', 'a').add(1)`. */
+  get actors(): HostActors {
+    return this.#parts.capabilities.actors.host
+  }
+
+  /** An actor of a guest: `runtime.actor('acme/shop', 'Cart', 'ann').ask('total')`. */
+  actor(target: `${string}/${string}`, className: string, name: string): GuestActor {
+    return openGuestActor(this.#parts.capabilities.actors, target, className, name)
+  }
+
+  listActors(tenant: string, service: string): Promise<ActorsStatus> {
+    return this.#parts.capabilities.actors.status(tenant, service)
+  }
+
+  async deadLetters(tenant: string, service: string): Promise<readonly DeadLetter[]> {
+    return await this.#parts.capabilities.actors.deadLetters(tenant, service, MAX_DEAD_LETTERS)
+  }
+
   async deploy(request: DeployRequest | DeployPath): Promise<DeployResult> {
-    const { services, metrics, registry } = this.#parts
-    if (!('path' in request)) return await services.deploy(request, this.#gatewayUrl())
-    const { tenant, path, name } = request
-    let bundled: Awaited<ReturnType<typeof bundleService>>
-    try {
-      bundled = await bundleService(path, name === undefined ? {} : { name })
-      // Code that embeds the runtime is the operator: its tenants need not be made first.
-      if ((await registry.getTenant(tenant)) === undefined) await registry.createTenant(tenant)
-    } catch (thrown) {
-      metrics.deployed('refused')
-      throw thrown
-    }
-    const { manifest, bundle } = bundled
-    return await services.deploy({ tenant, manifest, bundle }, this.#gatewayUrl())
+    if ('path' in request) return await deployPath(this.#parts, request)
+    return await this.#parts.services.deploy(request, this.#gatewayUrl())
   }
 
   rollback(tenant: string, service: string, version?: string): Promise<ServiceRecord> {
@@ -239,13 +185,19 @@ export class Runtime implements Control {
     return this.#parts.services.decide(tenant, service, binding, decision)
   }
 
+  /** The host's end of a channel of a tenant: `runtime.channel('acme', 'jobs', { capacity: 100 })`. */
+  get channel(): OpenChannel {
+    return this.#parts.capabilities.openChannel
+  }
+
   /** Calls an exported method of a deployed service. Arguments and result are JSON. */
   invoke(
     target: `${string}/${string}`,
     method: string,
     args: readonly JsonValue[] = [],
+    options: InvokeOptions = {},
   ): Promise<JsonValue | undefined> {
-    return this.#parts.services.invoke(target, method, args)
+    return this.#parts.services.invoke(target, method, args, options)
   }
 
   runSchedule(tenant: string, service: string, cron?: string): Promise<ScheduledRun> {

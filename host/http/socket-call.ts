@@ -8,6 +8,7 @@ import type { WebSocket } from 'ws'
 import { BODY, CLOSE, SOCKET_MESSAGE_COST, SOCKET_WINDOW } from '../../guest-sdk/kernel/messages.ts'
 import { ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
 import type { Call, GuestError, SocketLink, SocketSink, TurnLink } from '../cells/call.ts'
+import type { SocketRelay } from '../cells/relay.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import type { HttpCall, HttpEnd } from './http-call.ts'
 import { responseHeaders } from './response-head.ts'
@@ -103,6 +104,15 @@ export class SocketCall implements Call, SocketSink {
     this.#client = client
     this.#options.onOpen()
     this.#listen(client, link)
+  }
+
+  join(relay: SocketRelay): void {
+    if (this.canceled) return relay.drop()
+    this.#turn = relay.link
+    this.#http.attach(relay.link)
+    this.head(101, relay.headers, BODY.none, '', true)
+    if (this.#client === undefined) relay.drop()
+    else relay.join(this)
   }
 
   message(kind: number, body: string, size: number): void {

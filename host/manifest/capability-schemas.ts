@@ -9,6 +9,64 @@ type Schema = z.core.JSONSchema.BaseSchema
 const names: Schema = { type: 'array', items: { type: 'string' } }
 
 export const CAPABILITY_SCHEMAS: Record<string, Schema> = {
+  actors: {
+    description: 'Classes of actors by binding, such as {"CART": {"class": "Cart"}}.',
+    type: 'object',
+    additionalProperties: {
+      type: 'object',
+      properties: {
+        class: {
+          type: 'string',
+          description:
+            'The exported class. Without a service it is one of this service, whose state goes through this binding.',
+        },
+        service: {
+          type: 'string',
+          description: 'Whose class it is, if not its own: "name" or "tenant/name".',
+        },
+      },
+      required: ['class'],
+      additionalProperties: false,
+    },
+  },
+  channels: {
+    description:
+      'Bounded channels to other services of the tenant by binding, such as {"JOBS": {"channel": "jobs"}}; {} or true is one called channels.',
+    anyOf: [
+      { const: true },
+      {
+        type: 'object',
+        additionalProperties: {
+          anyOf: [
+            { const: true },
+            {
+              type: 'object',
+              properties: {
+                channel: { type: 'string', description: 'Its name in the tenant; else that of the service.' },
+                capacity: {
+                  type: 'integer',
+                  minimum: 1,
+                  maximum: 10_000,
+                  description:
+                    'Values in it, on their way to it and being taken from it; 100 if nobody says.',
+                },
+                access: { enum: ['send', 'receive', 'both'] },
+                mode: {
+                  enum: ['queue', 'broadcast'],
+                  description: 'Each value for one receiver, or for all.',
+                },
+                slow: {
+                  enum: ['wait', 'drop'],
+                  description: 'Of a broadcast: a slow receiver holds up the senders, or misses values.',
+                },
+              },
+              additionalProperties: false,
+            },
+          ],
+        },
+      },
+    ],
+  },
   fetch: {
     description: 'Outgoing HTTP by the global fetch, to the places that are listed.',
     type: 'object',
@@ -77,5 +135,35 @@ export const CAPABILITY_SCHEMAS: Record<string, Schema> = {
         },
       ],
     },
+  },
+  workers: {
+    description:
+      'Pools of further isolates for CPU-heavy functions by binding, such as {"POOL": {"size": 2}}, and tasks of the host; {} or true is one called workers.',
+    anyOf: [
+      { const: true },
+      {
+        type: 'object',
+        additionalProperties: {
+          anyOf: [
+            { const: true },
+            {
+              type: 'object',
+              properties: {
+                size: { type: 'integer', minimum: 1, maximum: 16, description: 'Workers at most.' },
+              },
+              additionalProperties: false,
+            },
+            {
+              type: 'object',
+              properties: {
+                host: { type: 'string', description: 'A task that the host has registered.' },
+              },
+              required: ['host'],
+              additionalProperties: false,
+            },
+          ],
+        },
+      },
+    ],
   },
 }

@@ -4,7 +4,7 @@
  */
 import { VelaError } from '../core/errors.ts'
 
-export type NameKind = 'tenant' | 'service' | 'secret' | 'namespace'
+export type NameKind = 'tenant' | 'service' | 'secret' | 'namespace' | 'channel'
 
 const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 const SECRET_KEY = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
@@ -19,6 +19,7 @@ const ALLOWED: Readonly<Record<NameKind, string>> = {
   tenant: LABEL_RULE,
   service: LABEL_RULE,
   namespace: LABEL_RULE,
+  channel: LABEL_RULE,
   secret: '1 to 128 of A-Z, a-z, 0-9 and "_", the first not a digit',
 }
 

@@ -80,6 +80,7 @@ export function createTally(): Tally {
     drop: () => undefined,
     message: () => undefined,
     close: () => undefined,
+    forward: (id) => settle(guest, id, 'responded'),
   })
 
   /** Opens the turns of an entry; the ids that are new. */

@@ -14,6 +14,7 @@ import { versionOf } from '../registry/version.ts'
 import type { EngineName } from '../../sandbox/protocol/engine-files.ts'
 import { resolveLimits, type Limits } from '../../sandbox/protocol/limits.ts'
 import type { Catalog } from './catalog.ts'
+import { checkExports } from './check-exports.ts'
 import { createMutex } from './mutex.ts'
 import { withPlaces } from './places.ts'
 import type { ServiceVersion } from './version.ts'
@@ -130,18 +131,7 @@ export function createDeployer(deps: DeployerDeps): Deployer {
   /** Starts a version in its tenant's cell; what it throws carries the author's places. */
   const start = async (version: ServiceVersion, bundle: Bundle): Promise<void> => {
     try {
-      const { fetch, methods, scheduled, start: hasStart } = await version.live.start()
-      if (!scheduled && (version.deployment.manifest.schedules ?? []).length > 0) {
-        throw new VelaError(
-          'VELA_DEPLOY_MISSING_EXPORT',
-          'The manifest has schedules, but the service has no handler for them; export default { scheduled(controller, env, ctx) { … } }',
-        )
-      }
-      if (fetch || methods.length > 0 || hasStart || scheduled) return
-      throw new VelaError(
-        'VELA_DEPLOY_MISSING_EXPORT',
-        'The service exports neither a fetch handler nor a function; export default { fetch(request) { … } }',
-      )
+      checkExports(await version.live.start(), version.deployment.manifest)
     } catch (thrown) {
       await version.drain('refused', 0)
       throw withPlaces(thrown, version, bundle)

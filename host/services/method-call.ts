@@ -17,6 +17,8 @@ export interface MethodCallOptions {
   readonly depth?: number
   /** What is invoked; HANDLER.method if left out. */
   readonly handler?: number
+  /** The key whose replica it prefers. */
+  readonly affinity?: string | undefined
   /** Cancels the turn. */
   readonly signal?: AbortSignal
 }
@@ -25,7 +27,7 @@ export interface MethodCallOptions {
 export function createMethodCall(
   method: string,
   args: readonly JsonValue[],
-  { requestId, mapStack, depth = 0, handler = HANDLER.method, signal }: MethodCallOptions,
+  { requestId, mapStack, depth = 0, handler = HANDLER.method, affinity, signal }: MethodCallOptions,
 ): MethodCall {
   const { promise, resolve, reject } = Promise.withResolvers<JsonValue | undefined>()
   const body = asciiJson(args)
@@ -50,6 +52,7 @@ export function createMethodCall(
     startedMs: performance.now(),
     attempts: 0,
     depth,
+    affinity,
     encode: (id) =>
       `[${TO_GUEST.invoke},${id},${handler},${JSON.stringify(method)},0,0,${BODY.text},${body.length},"${requestId}"]`,
     attach(turn) {

@@ -5,6 +5,7 @@ import { GuestFacingError, type CapabilityCall, type CapabilityResult } from '..
 import { asciiJson } from '../cells/ascii-json.ts'
 import { ByteQueue } from '../cells/byte-queue.ts'
 import type { Call, GuestError, TurnLink } from '../cells/call.ts'
+import { SocketRelay } from '../cells/relay.ts'
 import { ERRORS, type ErrorCode } from '../core/errors.ts'
 import { LAST, type BodyPump } from '../http/request-body.ts'
 
@@ -15,13 +16,29 @@ export interface ServiceFetch {
 
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/
 
+/** An actor of the service, as the invoke message names it. */
+export interface FetchedActor {
+  readonly class: string
+  readonly name: string
+  /** JSON, or `''`. */
+  readonly activation: string
+}
+
+export interface ServiceFetchOptions {
+  /** Left out: the first argument of the call. */
+  readonly request?: unknown
+  /** Whose `fetch`; left out: the service's own. Asked for when the message is written. */
+  readonly actor?: () => FetchedActor
+}
+
 /** Throws GuestFacingError for a request that is malformed. */
 export function createServiceFetch(
   from: CapabilityCall,
   requestId: string,
   onThrew: (error: GuestError) => void,
+  { request = from.args[0], actor }: ServiceFetchOptions = {},
 ): ServiceFetch {
-  const { method, url, headers } = readRequest(from.args[0])
+  const { method, url, headers } = readRequest(request)
   const whole = from.body instanceof Buffer && from.body.length <= INLINE_BODY_LIMIT ? from.body : undefined
   const streamed = whole === undefined ? from.body : undefined
   const text = whole?.toString('latin1') ?? ''
@@ -37,6 +54,9 @@ export function createServiceFetch(
   let link: TurnLink | undefined
   let answer: ByteQueue | undefined
   let pump: BodyPump | undefined
+  /** The WebSocket that it was answered with; of another guest's, `passed`. */
+  let relay: SocketRelay | undefined
+  let passed: SocketRelay | undefined
   let over = false
 
   const finish = (broken: boolean): void => {
@@ -50,6 +70,7 @@ export function createServiceFetch(
     finish(true)
   }
   const cancel = (): void => {
+    passed?.drop()
     if (over) return
     finish(true)
     link?.cancel('VELA_TURN_CANCELED')
@@ -65,18 +86,24 @@ export function createServiceFetch(
     startedMs: performance.now(),
     depth: from.depth + 1,
     attempts: 0,
-    encode: (id) =>
-      `[${TO_GUEST.invoke},${id},${HANDLER.fetch},"${method}",${asciiJson(url)},${asciiJson(headers)},${kind},${text.length},"${requestId}"]`,
+    encode(id) {
+      const rest = `"${method}",${asciiJson(url)},${asciiJson(headers)},${kind},${text.length},"${requestId}"`
+      const whose = actor?.()
+      if (whose === undefined) return `[${TO_GUEST.invoke},${id},${HANDLER.fetch},${rest}]`
+      const { class: className, name, activation } = whose
+      return `[${TO_GUEST.invoke},${id},${HANDLER.actorFetch},${rest},"${className}",${asciiJson(name)},${asciiJson(activation)}]`
+    },
     attach(turn) {
       link = turn
       if (streamed !== undefined) pump ??= pumpParts(streamed, (part, last) => link?.sendBody(part, last))
     },
     head(status, answerHeaders, bodyKind, body) {
-      if (status === 101) {
-        link?.cancel('VELA_GUEST_BAD_RESPONSE')
-        return fail('VELA_GUEST_BAD_RESPONSE', 'No WebSocket goes through a service binding')
-      }
       const value = { status, headers: [...answerHeaders] }
+      if (status === 101) {
+        if (link === undefined) return
+        relay = new SocketRelay(answerHeaders, link)
+        return resolve({ value, relay })
+      }
       if (bodyKind !== BODY.stream) {
         over = true
         const bytes =
@@ -87,13 +114,17 @@ export function createServiceFetch(
       resolve({ value, body: answer })
     },
     data(part, partKind) {
+      if (relay !== undefined) return relay.data(part, partKind)
       answer?.push(
         typeof part === 'string'
           ? Buffer.from(part, partKind === BODY.bytes ? 'latin1' : 'utf8')
           : Buffer.from(part),
       )
     },
-    end: finish,
+    end(broken) {
+      relay?.end(broken)
+      finish(broken)
+    },
     value: () => fail('VELA_GUEST_BAD_RESPONSE', 'The handler answered with a value'),
     threw(error) {
       if (over) return
@@ -102,8 +133,26 @@ export function createServiceFetch(
         fail('VELA_METHOD_NOT_FOUND', 'The service has no fetch handler')
       else fail('VELA_GUEST_THREW', 'The service failed')
     },
-    failed: fail,
-    wants: (bytes) => pump?.wants(bytes),
+    failed(code, detail) {
+      if (relay === undefined) return fail(code, detail)
+      over = true
+      relay.failed(code, detail)
+    },
+    wants(bytes) {
+      if (relay === undefined) pump?.wants(bytes)
+      else relay.wants(bytes)
+    },
+    socket: {
+      message: (messageKind, body, size) => relay?.message(messageKind, body, size),
+      close: (code, reason) => relay?.close(code, reason),
+    },
+    shut: (code, reason) => relay?.shut(code, reason),
+    join(other) {
+      if (over) return other.drop()
+      passed = other
+      over = true
+      resolve({ value: { status: 101, headers: [...other.headers] }, relay: other })
+    },
   }
   return { call, result: promise }
 }

@@ -1,24 +1,16 @@
 /**
  * Everything that is deployed, as the control side and the gateway use it: joins registry, deployer, catalog and cells.
  */
+import type { Actors } from '../concurrency/actors/actors.ts'
 import type { Broker } from '../capabilities/broker.ts'
 import type { Decisions } from '../capabilities/decisions.ts'
 import type { CellPool } from '../cells/cell-pool.ts'
 import type { Config } from '../core/config.ts'
-import type {
-  Decision,
-  DeployRequest,
-  DeployResult,
-  EngineStatus,
-  GrantStatus,
-  LogEntry,
-  ServiceStatus,
-} from '../core/control.ts'
+import type { DeployRequest } from '../core/control.ts'
 import { VelaError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
-import type { MetricSources, Metrics } from '../core/metrics.ts'
-import type { Router } from '../http/router.ts'
-import type { Deployment, JsonValue, Registry, ServiceRecord } from '../registry/types.ts'
+import type { Metrics } from '../core/metrics.ts'
+import type { Deployment, Registry, ServiceRecord } from '../registry/types.ts'
 import type { EngineName } from '../../sandbox/protocol/engine-files.ts'
 import type { Limits } from '../../sandbox/protocol/limits.ts'
 import type { Catalog } from './catalog.ts'
@@ -27,38 +19,12 @@ import { createDeployer } from './deployer.ts'
 import { createLogHubs } from './log-hubs.ts'
 import { createMethodCall } from './method-call.ts'
 import { Service } from './service.ts'
-import { pick, statusOf, sum, urlOf } from './status.ts'
+import type { Services } from './services-contract.ts'
+import { loadOf, pick, statusOf, sum, urlOf } from './status.ts'
 import { createServiceVersion, type ServiceVersion } from './version.ts'
+import { createWorkerSettings } from './version-workers.ts'
 
-export interface Services {
-  readonly router: Router<Service>
-  readonly size: number
-  deploy(request: DeployRequest, gatewayUrl: string): Promise<DeployResult>
-  rollback(tenant: string, service: string, version?: string): Promise<ServiceRecord>
-  deleteService(tenant: string, service: string): Promise<void>
-  deleteTenant(tenant: string, force: boolean): Promise<void>
-  list(gatewayUrl: string, tenant?: string): ServiceStatus[]
-  /** The operator's word on a service's engine; null leaves it to the manifest. The service moves without losing a request. */
-  setEngine(tenant: string, service: string, engine: EngineName | null): Promise<EngineStatus>
-  putSecret(tenant: string, service: string, key: string, value: string): Promise<void>
-  deleteSecret(tenant: string, service: string, key: string): Promise<void>
-  invoke(target: string, method: string, args: readonly JsonValue[]): Promise<JsonValue | undefined>
-  /** What the active version can reach. */
-  grants(tenant: string, service: string): readonly GrantStatus[]
-  /** An operator's decision about a binding; `policy` takes it back. The next call sees it. */
-  decide(
-    tenant: string,
-    service: string,
-    binding: string,
-    decision: Decision,
-  ): Promise<readonly GrantStatus[]>
-  tail(tenant: string, service: string, listener: (entry: LogEntry) => void): () => void
-  gauges(): MetricSources
-  /** Deadlines, hibernation and CPU accounting, from now on. */
-  startTicking(): void
-  drain(deadlineMs: number): Promise<void>
-  close(): void
-}
+export type { Services } from './services-contract.ts'
 
 export interface ServicesDeps {
   readonly config: Config
@@ -69,6 +35,7 @@ export interface ServicesDeps {
   readonly broker: Broker
   readonly decisions: Decisions
   readonly catalog: Catalog
+  readonly actors: Pick<Actors, 'rest' | 'drop'>
 }
 
 const TICK_MS = 25
@@ -76,13 +43,22 @@ const SLOW_TICK_MS = 1000
 const PRELOAD_BYTES = 32 * 1024 * 1024
 
 export async function createServices(deps: ServicesDeps): Promise<Services> {
-  const { config, registry, cells, log, metrics, broker, decisions, catalog } = deps
+  const { config, registry, cells, log, metrics, broker, decisions, catalog, actors } = deps
   const { supervisor } = cells
   const codeCaches = createCodeCaches((source) => supervisor.compile(source, 'service'))
   let requests = 0
   let ticker: NodeJS.Timeout | undefined
   let slowTicker: NodeJS.Timeout | undefined
 
+  const { cores, isolateIdleMs } = config.cells
+  const scale = {
+    // The cells have so many cores; one more process would only wait for another.
+    mostReplicas: cores > 0 ? cores : undefined,
+    calmMs: isolateIdleMs,
+    onSteal: (count: number) => metrics.stolen(count),
+  }
+
+  const workers = createWorkerSettings(isolateIdleMs, (outcome) => metrics.taskEnded('worker', outcome))
   const hubs = createLogHubs({ config, catalog, log, metrics })
 
   const createVersion = (
@@ -99,10 +75,13 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
       prepareEngine: () => cells.prepareEngine(engine),
       hub: hubs.of(tenant, service),
       codeCaches,
-      acquireCell: () => supervisor.acquire(tenant),
+      acquireCell: (index) => supervisor.acquire(tenant, index),
+      scale,
       readBundle: () => bundle ?? readBundle(tenant, service, version),
       readSecrets: () => registry.readSecrets(tenant, service),
-      grants: broker.open(deployment),
+      openGrants: (isolates) => broker.open(deployment, isolates),
+      workers,
+      onRest: (home) => actors.rest(home),
       onFault: (end) => metrics.cellRestarted(`isolate-${end.reason}`),
     })
   }
@@ -159,6 +138,7 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
     hubs.forget(service.tenant, service.service)
     decisions.forget(service.tenant, service.service)
     await service.stop('deleted', config.drainMs)
+    await actors.drop(service.tenant, service.service)
   }
 
   /** After a restart: the code of what is deployed, in the background, as far as it fits. */
@@ -173,7 +153,7 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
   const slowTick = (): void => {
     const nowMs = performance.now()
     for (const { active } of catalog.values()) {
-      if (nowMs - active.live.lastUsedMs > config.cells.isolateIdleMs) active.live.hibernate()
+      if (nowMs - active.live.lastUsedMs > isolateIdleMs) active.live.hibernate()
     }
     supervisor.tick(nowMs)
     for (const [owner, micros] of supervisor.takeCpuMicros())
@@ -240,12 +220,12 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
       await registry.deleteSecret(tenant, service, key)
       await deployer.reload(tenant, service)
     },
-    async invoke(target, method, args) {
+    async invoke(target, method, args, options = {}) {
       const slash = target.indexOf('/')
       const service = catalog.find(target.slice(0, Math.max(0, slash)), target.slice(slash + 1))
       const requestId = `call-${(++requests).toString(36)}`
       const mapStack = (stack: string): string => service.active.mapStack(stack)
-      const { call, result } = createMethodCall(method, args, { requestId, mapStack })
+      const { call, result } = createMethodCall(method, args, { ...options, requestId, mapStack })
       service.dispatch(call)
       return await service.counted(result)
     },
@@ -261,7 +241,8 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
     gauges: () => ({
       turnsInFlight: () => sum(catalog.values(), ({ inFlight }) => inFlight),
       queueLength: () => sum(catalog.values(), ({ active }) => active.live.queueLength),
-      isolatesLoaded: () => sum(catalog.values(), ({ active }) => (active.live.state === 'loaded' ? 1 : 0)),
+      isolatesLoaded: () => sum(catalog.values(), ({ active }) => active.live.replicas),
+      services: () => [...catalog.values()].map(loadOf),
     }),
     startTicking() {
       ticker = setInterval(() => {

@@ -1,5 +1,6 @@
 /** Services in operation as the control side sees them: status, addresses and sums for the gauges. */
 import type { DeployResult, ServiceStatus } from '../core/control.ts'
+import type { ServiceLoad } from '../core/metrics.ts'
 import type { Deployment } from '../registry/types.ts'
 import type { Service } from './service.ts'
 
@@ -26,6 +27,13 @@ export const pick = ({
 export const urlOf = (gatewayUrl: string, tenant: string, service: string): string =>
   `${gatewayUrl}/${tenant}/${service}/`
 
+export const loadOf = ({ tenant, service, active: { live } }: Service): ServiceLoad => ({
+  tenant,
+  service,
+  replicas: live.replicas,
+  queueLength: live.queueLength,
+})
+
 export function statusOf(
   { tenant, service, active, updatedAt, engineOverride, inFlight }: Service,
   gatewayUrl: string,
@@ -41,6 +49,7 @@ export function statusOf(
     engine: active.engine,
     ...(engineOverride === undefined ? {} : { engineOverride }),
     state: active.live.state,
+    replicas: active.live.replicas,
     inFlight,
   }
 }

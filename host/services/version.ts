@@ -4,11 +4,16 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { DeploymentGrants } from '../capabilities/broker.ts'
+import type { Isolates } from '../capabilities/capability.ts'
 import { createStackMapper } from '../bundle/source-map.ts'
 import type { Cell, LoadPayload } from '../cells/cell.ts'
 import type { GuestError } from '../cells/call.ts'
 import { errorOf } from '../cells/guest-output.ts'
-import { createLiveDeployment, type LiveDeployment } from '../cells/live-deployment.ts'
+import {
+  createLiveDeployment,
+  type LiveDeployment,
+  type LiveDeploymentDeps,
+} from '../cells/live-deployment.ts'
 import type { ReplicaEnd } from '../cells/replica.ts'
 import { nowMs } from '../cells/clock.ts'
 import type { LogEntry } from '../core/control.ts'
@@ -17,6 +22,7 @@ import type { Limits } from '../../sandbox/protocol/limits.ts'
 import type { Bundle, Deployment } from '../registry/types.ts'
 import type { CodeCaches } from './code-caches.ts'
 import type { LogHub } from './log-hub.ts'
+import { createVersionWorkers, type WorkerSettings } from './version-workers.ts'
 
 export interface ServiceVersion {
   readonly deployment: Deployment
@@ -42,12 +48,17 @@ export interface ServiceVersionDeps {
   /** Resolves when cells can load guests for that engine. */
   readonly prepareEngine: () => Promise<void>
   readonly hub: LogHub
-  readonly acquireCell: () => Promise<Cell> | Cell
+  readonly acquireCell: (index: number) => Promise<Cell> | Cell
+  /** When it has how many isolates. */
+  readonly scale: Pick<LiveDeploymentDeps, 'mostReplicas' | 'calmMs' | 'onSteal'>
   readonly codeCaches: CodeCaches
   readonly readBundle: () => Promise<Bundle> | Bundle
   readonly readSecrets: () => Promise<Readonly<Record<string, string>>> | Readonly<Record<string, string>>
-  /** What it may do beside computing; closed when it is over. */
-  readonly grants: DeploymentGrants
+  /** What it may do beside computing, and with more isolates; closed when it is over. */
+  readonly openGrants: (isolates: Isolates) => DeploymentGrants
+  readonly workers: WorkerSettings
+  /** One of its isolates is to be given up: what lives there is to leave. */
+  readonly onRest?: LiveDeploymentDeps['onRest']
   readonly onFault: (end: ReplicaEnd) => void
 }
 
@@ -78,7 +89,7 @@ export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
   }
 
   const payloadOf = (code: Buffer, armed: boolean): LoadPayload => ({
-    config: loadConfig(deps, armed ? limits : { ...limits, startupMs: 0 }, secrets),
+    config: loadConfig(deps, grants, armed ? limits : { ...limits, startupMs: 0 }, secrets),
     source: code,
     codeCache: engine === 'v8' ? deps.codeCaches.get(code) : undefined,
   })
@@ -115,13 +126,19 @@ export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
     )
   }
 
-  const live = createLiveDeployment({
+  const threw = (error: GuestError, requestId: string): void =>
+    hub.guest(errorEntry(error, requestId, { code: error.code ?? 'VELA_GUEST_THREW' }))
+
+  const isolate: LiveDeploymentDeps = {
+    version,
     limits,
     startsAtOnce: deployment.startsAtOnce === true,
     acquireCell: deps.acquireCell,
+    ...deps.scale,
     prepare,
     onLog,
-    perform: (grant, call) => deps.grants.perform(grant, call),
+    perform: (grant, call) => grants.perform(grant, call),
+    onRest: deps.onRest,
     onFault: (end, pauseMs) => {
       const paused = pauseMs > 0 ? `; paused for ${pauseMs / 1000} s` : ''
       const stack = end.fault?.stack
@@ -135,7 +152,10 @@ export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
       )
       deps.onFault(end)
     },
-  })
+  }
+  const workers = createVersionWorkers({ ...deps.workers, tenant, threw, live: isolate })
+  const grants = deps.openGrants(workers)
+  const live = createLiveDeployment(isolate)
 
   return {
     deployment,
@@ -148,19 +168,19 @@ export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
       try {
         await live.drain(reason, deadlineMs)
       } finally {
-        deps.grants.close()
+        grants.close()
       }
     },
     mapStack: (stack) => mapper(stack),
     // What it says is the guest's, so it counts as the guest's.
-    threw: (error, requestId) =>
-      hub.guest(errorEntry(error, requestId, { code: error.code ?? 'VELA_GUEST_THREW' })),
+    threw,
   }
 }
 
 /** The JSON of LoadFrameConfig; a fresh seed each time, so that no two loads draw the same numbers. */
 function loadConfig(
-  { deployment, engine, grants }: ServiceVersionDeps,
+  { deployment, engine }: ServiceVersionDeps,
+  grants: DeploymentGrants,
   limits: Limits,
   secrets: Readonly<Record<string, string>>,
 ): string {

@@ -18,6 +18,8 @@ export interface Limits {
   readonly responseBodyBytes: number
   /** Turns in flight in one service at a time: taken by a cell and not yet settled. */
   readonly concurrency: number
+  /** Isolates that a busy service may have, each in a process of its own. */
+  readonly replicas: number
   /** Calls that may wait in the host for one service. */
   readonly queueLength: number
   /** Calls of capabilities in flight in one isolate. */
@@ -44,6 +46,7 @@ export const DEFAULT_LIMITS: Limits = {
   requestBodyBytes: 10 * 1024 * 1024,
   responseBodyBytes: 100 * 1024 * 1024,
   concurrency: 256,
+  replicas: 4,
   queueLength: 1024,
   calls: 1000,
   sockets: 256,
@@ -63,6 +66,7 @@ export const MAXIMUM_LIMITS: Limits = {
   requestBodyBytes: 100 * 1024 * 1024,
   responseBodyBytes: 1024 * 1024 * 1024,
   concurrency: 4096,
+  replicas: 16,
   queueLength: 16_384,
   calls: 10_000,
   sockets: 4096,

@@ -57,6 +57,12 @@ const ROWS: readonly Row[] = [
     allowed: change,
   },
   { route: 'PUT /v1/tenants/:tenant/services/:service/engine', path: `${shop}/engine`, allowed: operator },
+  { route: 'GET /v1/tenants/:tenant/services/:service/actors', path: `${shop}/actors`, allowed: look },
+  {
+    route: 'GET /v1/tenants/:tenant/services/:service/actors/dead',
+    path: `${shop}/actors/dead`,
+    allowed: look,
+  },
   { route: 'GET /v1/tenants/:tenant/services/:service/grants', path: `${shop}/grants`, allowed: look },
   {
     route: 'PUT /v1/tenants/:tenant/services/:service/grants/:binding',

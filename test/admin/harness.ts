@@ -204,6 +204,9 @@ function createTestControl(registry: Registry): TestControl {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
+    listActors: () => Promise.resolve({ active: { Cart: 2 }, stored: 3, bytes: 400, deadLetters: 1 }),
+    deadLetters: () =>
+      Promise.resolve([{ class: 'Cart', name: 'ann', method: 'add', reason: 'threw', at: 1, args: '[1]' }]),
     doctor: () => Promise.resolve([{ name: 'node', status: 'on' as const, detail: 'v24' }]),
     metrics: () => Promise.resolve('# TYPE vela_cells gauge\nvela_cells 1\n'),
     health: () => ({ status: 'ok', services: 1, cells: 2 }),
@@ -226,5 +229,5 @@ function urlOf({ tenant, service }: ServiceRecord): string {
 }
 
 function statusOf(record: ServiceRecord): ServiceStatus {
-  return { ...record, url: urlOf(record), routes: [], engine: 'v8', state: 'idle', inFlight: 0 }
+  return { ...record, url: urlOf(record), routes: [], engine: 'v8', state: 'idle', replicas: 0, inFlight: 0 }
 }

@@ -70,6 +70,7 @@ export async function startPowers(engine: EngineName): Promise<Powers> {
     kv: {},
     fetch: { allow: ANYWHERE },
     services: { callee: { service: 'callee' } },
+    workers: {},
   }
   await target.deploy('acme/callee', CALLEE)
   const origin = `http://127.0.0.1:${port}`

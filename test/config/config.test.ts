@@ -70,6 +70,7 @@ describe('where a setting comes from', () => {
       VELA_DATA: 'none',
       VELA_LOG_LEVEL: 'debug',
       VELA_CELLS_CORDONS: '{"small": ["acme", "globex"]}',
+      VELA_CELLS_WEIGHTS: '{"acme": 2.5}',
       VELA_CELLS_RECORD_DIR: 'frames',
       VELA_LIMITS_DEFAULT_CPU_MS: '55',
       VELA_LIMITS_MAXIMUM_LOG_BYTES_PER_SECOND: '99',
@@ -81,6 +82,7 @@ describe('where a setting comes from', () => {
     expect(config).toMatchObject({ data: null, drainMs: 0, policy: { fetch: { allow: [] } } })
     expect(config.log.level).toBe('debug')
     expect(config.cells).toMatchObject({ cordons: { small: ['acme', 'globex'] }, recordDir: 'frames' })
+    expect(config.cells.weights).toEqual({ acme: 2.5 })
     expect(config.limits.default.cpuMs).toBe(55)
     expect(config.limits.maximum.logBytesPerSecond).toBe(99)
     // A default above the maximum that the operator set comes down with it.
@@ -89,7 +91,7 @@ describe('where a setting comes from', () => {
     expect(new Set(names).size).toBe(names.length)
     const leaves = (value: object, path: string[] = []): string[][] =>
       Object.entries(value).flatMap(([key, inner]) =>
-        typeof inner === 'object' && inner !== null && !['cordons', 'policy'].includes(key)
+        typeof inner === 'object' && inner !== null && !['cordons', 'weights', 'policy'].includes(key)
           ? leaves(inner as object, [...path, key])
           : [[...path, key]],
       )
@@ -148,6 +150,11 @@ describe('what is wrong is said with key, value, origin and what is allowed', ()
       'a cordon name',
       '{"cells": {"cordons": {"Big": []}}}',
       ':1:24: cells.cordons.Big: the key is not allowed',
+    ],
+    [
+      'a weight of nothing',
+      '{"cells": {"weights": {"acme": 0}}}',
+      ':1:32: cells.weights.acme is 0; it must be a number from 0.01 to 100',
     ],
     [
       'a tenant in two cordons',

@@ -44,12 +44,21 @@ describe('vela start --examples', () => {
   })
 
   test('every command it suggests works as it stands', async () => {
-    expect([...examples.keys()]).toEqual(expect.arrayContaining(['hello', 'notes', 'quote', 'stream']))
+    expect([...examples.keys()].sort()).toEqual([
+      'cart',
+      'chat',
+      'hello',
+      'notes',
+      'pipeline',
+      'quote',
+      'rate-limiter',
+      'stream',
+    ])
     const commands = [...examples.values()].flatMap((example) => example.try)
     const hasCurl = spawnSync('curl', ['--version']).status === 0
     for (const command of commands) {
       if (command.startsWith('curl') && !hasCurl) {
-        expect((await fetch(/http:[^ ']+/.exec(command)?.[0] ?? '')).status, command).toBe(200)
+        expect(await asCurl(command), command).toBeLessThan(300)
         continue
       }
       const { code, output } = await shell(
@@ -134,6 +143,20 @@ test('a Node program that embeds Vela asks its customer’s plugin, and ends by 
   expect(lines).toContain("quote: { total: 13.5, unknown: [ 'hat' ] }")
   expect(lines.at(-1)).toBe('the host service stops last')
 })
+
+/** The status of the request that curl would make, for machines without it. */
+async function asCurl(command: string): Promise<number> {
+  const [, body] = / -d '([^']*)'/.exec(command) ?? []
+  const isPost = body !== undefined || command.includes('-X POST')
+  const [url = ''] = /http:[^ ']+/.exec(command) ?? []
+  const isJson = command.includes('content-type: application/json')
+  const response = await fetch(url, {
+    method: isPost ? 'POST' : 'GET',
+    ...(body === undefined ? {} : { body }),
+    ...(isJson ? { headers: asJson } : {}),
+  })
+  return response.status
+}
 
 async function shell(command: string): Promise<{ code: unknown; output: string }> {
   const child = spawn('sh', ['-c', command], {

@@ -123,6 +123,7 @@ describe('a call', async () => {
   const call = (request: JsonValue, rest: Partial<CapabilityCall> = {}): Promise<CapabilityResult> =>
     Promise.resolve(
       capability.call({
+        origin: { gone: false, onGone: () => () => undefined },
         method: 'request',
         args: [request],
         body: undefined,

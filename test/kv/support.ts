@@ -88,13 +88,15 @@ export function brokered(kv: KvStore): (method: string, args?: JsonValue[]) => P
   return async (method, args = []) => await grants.perform(0, callOf(method, args))
 }
 
+const NOWHERE: CapabilityCall['origin'] = { gone: false, onGone: () => () => undefined }
+
 export function callOf(
   method: string,
   args: JsonValue[],
   body?: CapabilityCall['body'],
   signal: AbortSignal = new AbortController().signal,
 ): CapabilityCall {
-  return { method, args, body, requestId: '', deadlineMs: Infinity, depth: 0, signal }
+  return { origin: NOWHERE, method, args, body, requestId: '', deadlineMs: Infinity, depth: 0, signal }
 }
 
 async function drain(body: Uint8Array | AsyncIterable<Uint8Array> | undefined): Promise<Buffer> {

@@ -45,7 +45,7 @@ test('the table of what comes from the guest lists exactly what the code has, an
   const rows = rowsOf('### From the guest')
   expect(pairs(rows.filter((row) => row.length === 3))).toEqual(Object.entries(FROM_GUEST))
   const small = rows.filter((row) => row.length === 5)
-  expect(pairs(small)).toEqual(Object.entries(HANDLER))
+  expect(pairs(small)).toEqual(Object.entries(HANDLER).map(([name, number]) => [name.toLowerCase(), number]))
   expect(
     pairs(
       small.filter((row) => row[2] !== ''),
@@ -104,6 +104,7 @@ test('the example is made of real frames', () => {
     drop: note('drop'),
     message: note('message'),
     close: note('close'),
+    forward: note('forward'),
   }
   readOutput(answered[0]?.payload.toString('latin1') ?? '', { ...handler, ...rest })
   expect(said).toEqual([['response', 12, 200, ['content-type', 'text/plain'], BODY.text, 'hi', false]])

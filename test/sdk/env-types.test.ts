@@ -21,6 +21,8 @@ const MANIFEST = {
       bank: { host: 'bank', methods: ['pay'] },
       search: { service: 'globex/search', entrypoint: 'Api' },
     },
+    workers: { POOL: { size: 2 }, IMAGES: { host: 'resize' } },
+    actors: { CART: { class: 'Cart' }, STOCK: { service: 'globex/shop', class: 'Stock' } },
   },
 }
 const fieldsOf = (text: string): string[] => text.split('\n').filter((line) => line.startsWith('  readonly '))
@@ -40,6 +42,10 @@ test('vars, key-value stores, services and secrets each have their type', () => 
     `  readonly mailer: ${SDK}.ServiceStub<{ send: ${SDK}.RemoteMethod }>`,
     `  readonly bank: ${SDK}.MethodStub<{ pay: ${SDK}.RemoteMethod }>`,
     `  readonly search: ${SDK}.ServiceStub`,
+    `  readonly POOL: ${SDK}.WorkerPool`,
+    `  readonly IMAGES: ${SDK}.HostTask`,
+    `  readonly CART: ${SDK}.ActorNamespace`,
+    `  readonly STOCK: ${SDK}.ActorNamespace`,
   ])
 })
 

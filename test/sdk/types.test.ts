@@ -40,7 +40,7 @@ test('VelaErrorCode has every code of the host that a guest can catch, and no ot
 })
 
 const GUEST = `
-import { WorkerEntrypoint, type ExportedHandler, type KvNamespace, type KvReader, type MethodStub, type ServiceStub, type VelaErrorCode } from '@vela/guest-sdk'
+import { Actor, DurableObject, WorkerEntrypoint, type ActorHandlers, type ActorNamespace, type ActorOptions, type ExportedHandler, type KvNamespace, type KvReader, type MethodStub, type ServiceStub, type VelaErrorCode, type HostTask, type WorkerPool } from '@vela/guest-sdk'
 
 interface Cart { readonly items: readonly string[] }
 class Mailer extends WorkerEntrypoint {
@@ -48,12 +48,32 @@ class Mailer extends WorkerEntrypoint {
   async later(minutes: number): Promise<number> { return minutes }
   fetch(): void {}
 }
+class Room extends Actor<Env> implements ActorHandlers {
+  static options: ActorOptions = { mailbox: { capacity: 5, overflow: 'drop-lowest' }, supervision: { strategy: 'restart' }, version: 2 }
+  async join(name: string, at?: Date): Promise<number> {
+    void this.ctx.blockConcurrencyWhile(async () => undefined)
+    const known: Map<string, number> = await this.ctx.storage.get<number>(['a', 'b'])
+    const moved: boolean = await this.ctx.storage.transaction(async (txn) => { txn.rollback(); return await txn.delete(name) })
+    await this.ctx.children.get(Room, 'inner').join('ada')
+    return known.size + (moved ? 1 : 0) + Number(at ?? 0)
+  }
+  _private(): void {}
+  async upgrade(old: Map<string, unknown>, from: number): Promise<void> { await this.ctx.storage.put({ old: old.size, from }) }
+  webSocketMessage(): void {}
+}
+class Ported extends DurableObject<Env> { count(): number { return 1 } }
 interface Env {
+  readonly ROOM: ActorNamespace<Room>
+  readonly PORTED: ActorNamespace<Ported>
+  readonly LOOSE: ActorNamespace
   readonly CARTS: KvNamespace
   readonly PRICES: KvReader
   readonly mail: ServiceStub<Mailer>
   readonly bank: MethodStub<{ pay(cents: number): boolean }>
   readonly any: ServiceStub
+  readonly POOL: WorkerPool<{ fib(n: number): number; later(x: { at: Date }): Promise<Map<string, Date>>; go(): string; size: number }>
+  readonly ANY: WorkerPool
+  readonly SHRINK: HostTask<Uint8Array, string>
 }
 
 export async function right(env: Env) {
@@ -71,6 +91,20 @@ export async function right(env: Env) {
   const paid: boolean = await env.bank.pay(100)
   const unknown: unknown = await env.any.whatever(1, 'two')
   const code: VelaErrorCode = 'VELA_KV_CONFLICT'
+  const joined: number = await env.ROOM.get('lobby').join('ada', new Date())
+  const asked: unknown = await env.ROOM.ask(env.ROOM.idFromName('lobby'), 'join', ['ada'], { deadlineMs: 50, priority: 2 })
+  await env.ROOM.tell('lobby', 'join', ['ada'], { priority: -1 })
+  const waiting: number = await env.ROOM.depth('lobby')
+  const counted: number = await env.PORTED.getByName('x').count()
+  const loose: unknown = await env.LOOSE.ask('x', 'whatever', [1, 'two'])
+  const sum: number = await env.POOL.run('fib', 30)
+  const when: Map<string, Date> = await env.POOL.run('later', { at: new Date() })
+  const word: string = await env.POOL.run('go')
+  const sums: number[] = await env.POOL.map('fib', new Set([1, 2]), { concurrency: 2 })
+  const outcomes: PromiseSettledResult<number>[] = await env.POOL.map('fib', [1], { settled: true })
+  const anything: unknown = await env.ANY.run('whatever', [1])
+  const small: string = await env.SHRINK.run(new Uint8Array(1))
+  void [joined, asked, waiting, counted, loose, sum, when, word, sums, outcomes, anything, small]
   return [text, cart, bytes, many, value, cursor, id, minutes, paid, unknown, code]
 }
 
@@ -93,6 +127,29 @@ export async function wrong(env: Env) {
   const id: string = env.mail.send('ada').id
   // @ts-expect-error a service of the host has no fetch
   await env.bank.fetch('http://bank/')
+  // @ts-expect-error no such function
+  await env.POOL.run('fob', 1)
+  // @ts-expect-error no function
+  await env.POOL.run('size', 1)
+  // @ts-expect-error another input
+  await env.POOL.run('fib', 'x')
+  // @ts-expect-error no input
+  await env.POOL.run('fib')
+  // @ts-expect-error another input
+  await env.POOL.map('fib', ['x'])
+  // @ts-expect-error another input
+  await env.SHRINK.run('x')
+  // @ts-expect-error another argument
+  await env.ROOM.get('lobby').join(7)
+  // @ts-expect-error not for others
+  await env.ROOM.get('lobby')._private()
+  // @ts-expect-error called by the runtime
+  await env.ROOM.get('lobby').upgrade(new Map(), 1)
+  // @ts-expect-error a promise
+  const soon: number = env.ROOM.get('lobby').join('ada')
+  // @ts-expect-error no such policy
+  const options: ActorOptions = { mailbox: { overflow: 'explode' } }
+  void [soon, options]
   // @ts-expect-error no such code
   const code: VelaErrorCode = 'VELA_DEPLOY_TOO_LARGE'
   return [text, id, code]

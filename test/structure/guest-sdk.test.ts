@@ -1,13 +1,25 @@
 /** The package that guests are compiled against and the module they get at run time must be the same thing. */
 import { expect, test } from 'vitest'
+import type { AsyncPlatform } from '../../guest-sdk/async/platform.ts'
 import { createSdk } from '../../guest-sdk/kernel/sdk.ts'
 import { read } from './tree.ts'
+
+const platform: AsyncPlatform<AbortSignal> = {
+  createAbort: () => new AbortController(),
+  onAbort: () => () => undefined,
+  setTimeout,
+  clearTimeout: () => undefined,
+  now: Date.now,
+  random: Math.random,
+}
 
 test('the SDK’s types name exactly the values that the runtime provides', () => {
   const declared = [
     ...read('guest-sdk/index.ts').matchAll(/^export (?:abstract )?(?:class|const|function) (\w+)/gm),
   ]
-  expect(new Set(declared.map((match) => match[1]))).toEqual(new Set(Object.keys(createSdk().exports)))
+  expect(new Set(declared.map((match) => match[1]))).toEqual(
+    new Set(Object.keys(createSdk(platform).exports)),
+  )
 })
 
 test('importing the SDK outside a guest says that it exists only inside one', async () => {
@@ -15,7 +27,7 @@ test('importing the SDK outside a guest says that it exists only inside one', as
 })
 
 test('an entrypoint of the SDK keeps its context and environment', () => {
-  const { WorkerEntrypoint, env } = createSdk().exports as {
+  const { WorkerEntrypoint, env } = createSdk(platform).exports as {
     WorkerEntrypoint: new (ctx: object, env: object) => { ctx: object; env: object }
     env: object
   }

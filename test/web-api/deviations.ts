@@ -67,6 +67,6 @@ export const DEVIATIONS: readonly Deviation[] = [
 export const NOTES: readonly string[] = [
   'Rarely used classes are loaded when they are first touched; until then their globals are accessors.',
   'A `Date` and `performance.now()` stand still while code runs, and move on when the guest is entered again.',
-  '`fetch` needs a grant; without it a valid request rejects with an Error whose `code` is `VELA_CAPABILITY_DENIED`.',
+  '`fetch` needs a grant; without it a valid request rejects with a TypeError whose `code` is `VELA_CAPABILITY_DENIED`.',
   'The header guard `request-no-cors` filters nothing, and forbidden header names are not forbidden: this is a server.',
 ]

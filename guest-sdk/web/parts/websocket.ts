@@ -25,6 +25,8 @@ export interface WebSocketPart {
   readonly globals: Readonly<Record<string, unknown>>
   isSocket(value: unknown): boolean
   take(socket: object): SocketEnd
+  /** See WebHooks.gateSocket. */
+  gate(socket: object, gate: (run: () => void) => void, ofPeer: boolean): void
 }
 
 interface Message {
@@ -49,15 +51,15 @@ interface Side {
   peer: Side | undefined
   /** What this end speaks to when the peer was sent. */
   line: SocketLine | undefined
+  /** What is said over the line goes through it. */
+  gate: (run: () => void) => void
   /** What came before `accept`. */
   waiting: (Message | Close)[]
 }
 
-interface CloseEventInit extends EventInit {
-  code?: number
-  reason?: string
-  wasClean?: boolean
-}
+type CloseEventInit = EventInit & { code?: number; reason?: string; wasClean?: boolean }
+
+const atOnce = (run: () => void): void => run()
 
 const OPEN = 1
 const CLOSING = 2
@@ -118,6 +120,7 @@ export function create(deps: WebSocketDeps): WebSocketPart {
         readyState: OPEN,
         peer: undefined,
         line: undefined,
+        gate: atOnce,
         waiting: [],
       }
     }
@@ -152,8 +155,8 @@ export function create(deps: WebSocketDeps): WebSocketPart {
       if (side.use === 'sent') throw new TypeError('close: this end was given to a response')
       if (side.readyState !== OPEN) return
       side.readyState = CLOSING
-      if (side.line !== undefined) return side.line.close(status, text)
-      const { peer } = side
+      const { line, peer } = side
+      if (line !== undefined) return side.gate(() => line.close(status, text))
       if (peer === undefined) return
       const end = { code: status === 0 ? NO_CODE : status, reason: text, clean: true, failed: false }
       deliver(peer, { ...end, done: () => deliver(side, { ...end, done: () => undefined }) })
@@ -205,8 +208,10 @@ export function create(deps: WebSocketDeps): WebSocketPart {
   }
 
   function sendTo(side: Side, line: SocketLine, data: string | Uint8Array): void {
-    // A line over which too much waits is closed.
-    if (!line.send(data) && side.readyState === OPEN) side.readyState = CLOSING
+    side.gate(() => {
+      // A line over which too much waits is closed.
+      if (!line.send(data) && side.readyState === OPEN) side.readyState = CLOSING
+    })
   }
 
   function run(side: Side, item: Message | Close): void {
@@ -251,7 +256,7 @@ export function create(deps: WebSocketDeps): WebSocketPart {
         side.waiting = []
         for (const item of waiting) {
           if ('data' in item) sendTo(kept, line, item.data)
-          else line.close(item.code === NO_CODE ? 0 : item.code, item.reason)
+          else kept.gate(() => line.close(item.code === NO_CODE ? 0 : item.code, item.reason))
         }
       },
       receive(isText, bytes, taken) {
@@ -275,6 +280,11 @@ export function create(deps: WebSocketDeps): WebSocketPart {
   return {
     globals: { CloseEvent, WebSocket, WebSocketPair },
     isSocket,
+    gate(socket, gate, ofPeer) {
+      const side = sideOf(socket)
+      const gated = ofPeer ? side.peer : side
+      if (gated?.gate === atOnce) gated.gate = gate
+    },
     take(socket) {
       const side = sideOf(socket)
       const { peer } = side

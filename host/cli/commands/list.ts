@@ -10,12 +10,13 @@ export function listCommand(): Command {
       const services = await connect(flags).listServices(flags.tenant)
       createOutput(flags.json === true).result(services, () =>
         table(
-          ['service', 'version', 'state', 'engine', 'in flight', 'updated', 'url'],
+          ['service', 'version', 'state', 'engine', 'isolates', 'in flight', 'updated', 'url'],
           services.map((one) => [
             `${one.tenant}/${one.service}`,
             one.activeVersion,
             one.state,
             one.engine,
+            String(one.replicas),
             String(one.inFlight),
             timeText(one.updatedAt),
             one.url,

@@ -70,8 +70,8 @@ export function writeFileDurably(path: string, text: string): void {
   }
 }
 
-/** Which store of a data directory: the registry's own, or the guests' keys and values. */
-export type StoreName = 'store' | 'kv'
+/** Which store of a data directory: the registry's own, the guests' keys and values, or their actors. */
+export type StoreName = 'store' | 'kv' | 'actors'
 
 export interface StorePaths {
   readonly database: string

@@ -1,0 +1,149 @@
+/** What an invoke asks for: finds the handler of the guest, gives it what it takes, and says how its turn settles. */
+import type { ActorTurn } from './actors/port.ts'
+import { createInbound } from './inbound.ts'
+import { BODY, HANDLER } from './messages.ts'
+import { parse } from './primordials.ts'
+import type { TurnsDeps } from './turns.ts'
+import { ScheduledController, TurnContext } from './turn-context.ts'
+import { MethodMissing } from './turn-errors.ts'
+import type { Turn } from './turn-state.ts'
+import type { IncomingBody } from './web-contract.ts'
+import { createWorkerTasks } from './worker-tasks.ts'
+
+export interface InvokeDeps extends Pick<
+  TurnsDeps,
+  'actors' | 'atEntryEnd' | 'env' | 'exports' | 'outbox' | 'web'
+> {
+  /** Runs the guest's part of a turn and settles with what it returned or threw. */
+  readonly run: (turn: Turn, work: () => unknown, settle: (turn: Turn, value: unknown) => void) => void
+  readonly within: (turn: Turn, work: () => void) => void
+  readonly abortOf: (turn: Turn) => { readonly signal: object }
+  readonly waitUntil: (turn: Turn, promise: unknown) => void
+  readonly hold: (turn: Turn) => () => void
+  readonly settleJson: (turn: Turn, json: string | undefined) => void
+  readonly settleResponse: (turn: Turn, value: unknown) => void
+  readonly settleThrown: (turn: Turn, thrown: unknown) => void
+  readonly settleValue: (turn: Turn, value: unknown) => void
+}
+
+type Take = (size: number) => string
+
+export function createInvoke(
+  deps: InvokeDeps,
+): (turn: Turn, message: readonly unknown[], take: Take) => void {
+  const { web, run } = deps
+  const runTask = createWorkerTasks({ ...deps, settleText: deps.settleJson })
+
+  const requestOf = (turn: Turn, message: readonly unknown[], take: Take): object => {
+    const body = incomingBody(turn, message[6] as number, take(message[7] as number))
+    return web.createRequest(
+      message[3] as string,
+      message[4] as string,
+      message[5] as readonly string[],
+      body,
+      () => deps.abortOf(turn).signal,
+    )
+  }
+
+  const incomingBody = (turn: Turn, kind: number, text: string): IncomingBody => {
+    if (kind === BODY.none) return null
+    if (kind !== BODY.stream) return { byteString: text, ascii: kind === BODY.text }
+    turn.inbound = createInbound(turn.id, deps.outbox)
+    return turn.inbound
+  }
+
+  const invokeFetch = (turn: Turn, request: object): void => {
+    const handler = deps.exports().fetch
+    run(
+      turn,
+      () => {
+        if (handler === undefined) throw new MethodMissing('fetch')
+        return handler(request, deps.env(turn.id), new TurnContext(turn, deps))
+      },
+      deps.settleResponse,
+    )
+  }
+
+  const invokeMethod = (turn: Turn, name: string, json: string): void => {
+    const context = new TurnContext(turn, deps)
+    run(
+      turn,
+      () => {
+        const method = deps.exports().method(name, deps.env(turn.id), context)
+        if (method === undefined) throw new MethodMissing(name)
+        return method(...(parse(json) as unknown[]))
+      },
+      deps.settleValue,
+    )
+  }
+
+  /** The run is over, and its outcome told, when all it left to waitUntil is. */
+  const settleRun = (turn: Turn): void => {
+    turn.whenIdle = () => deps.settleValue(turn, undefined)
+    if (turn.waits === 0) turn.whenIdle()
+  }
+
+  const invokeScheduled = (turn: Turn, cron: string, json: string): void => {
+    const [scheduledTime] = parse(json) as [number]
+    run(
+      turn,
+      () => {
+        const handler = deps.exports().scheduled
+        if (handler === undefined) throw new MethodMissing('scheduled')
+        const controller = new ScheduledController(cron, scheduledTime)
+        return handler(controller, deps.env(turn.id), new TurnContext(turn, deps))
+      },
+      settleRun,
+    )
+  }
+
+  const actorTurn = (turn: Turn): ActorTurn => ({
+    id: turn.id,
+    value: (json) => settle(turn, () => deps.settleJson(turn, json)),
+    response: (value) => settle(turn, () => deps.settleResponse(turn, value)),
+    threw: (thrown) => deps.settleThrown(turn, thrown),
+    hold: () => deps.hold(turn),
+  })
+  const settle = (turn: Turn, work: () => void): void => {
+    try {
+      work()
+    } catch (thrown) {
+      deps.settleThrown(turn, thrown)
+    }
+  }
+
+  /** What there is for actors was loaded with the grant; without one nobody can have called. */
+  const invokeActor = (turn: Turn, handler: number, message: readonly unknown[], take: Take): void => {
+    const { port } = deps.actors
+    if (handler === HANDLER.actorFetch) {
+      const request = requestOf(turn, message, take)
+      if (port === undefined) return deps.settleThrown(turn, new MethodMissing('fetch'))
+      return port.fetch(
+        actorTurn(turn),
+        request,
+        message[9] as string,
+        message[10] as string,
+        message[11] as string,
+      )
+    }
+    const text = take(message[7] as number)
+    const name = message[3] as string
+    if (handler === HANDLER.passivate && port === undefined) return deps.settleJson(turn, undefined)
+    if (port === undefined) return deps.settleThrown(turn, new MethodMissing(name))
+    if (handler === HANDLER.passivate) port.passivate(actorTurn(turn), text)
+    else port.call(actorTurn(turn), name, text)
+  }
+
+  return (turn, message, take) => {
+    const handler = message[2] as number
+    if (handler === HANDLER.fetch) return invokeFetch(turn, requestOf(turn, message, take))
+    if (handler === HANDLER.task) return runTask(turn, message[3] as string, take(message[7] as number))
+    if (handler >= HANDLER.actor) return invokeActor(turn, handler, message, take)
+    const text = take(message[7] as number)
+    if (handler === HANDLER.method) return invokeMethod(turn, message[3] as string, text)
+    if (handler === HANDLER.scheduled) return invokeScheduled(turn, message[3] as string, text)
+    const { start, stop } = deps.exports()
+    if (handler === HANDLER.start) run(turn, () => start?.(deps.env(turn.id)), deps.settleValue)
+    else run(turn, () => stop?.(message[3] as string), deps.settleValue)
+  }
+}

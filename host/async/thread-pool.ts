@@ -1,0 +1,50 @@
+/**
+ * Threads for trusted code that uses a processor for long, on piscina. They start when first needed and end when idle;
+ * whoever cancels a task ends the thread that runs it, since nothing else stops a loop. The queue is not piscina's
+ * but host-tasks.ts's: at most as many jobs are in here as there may be threads.
+ */
+import { Piscina } from 'piscina'
+import type { ThreadJob, ThreadOutcome } from './thread-entry.ts'
+
+export interface ThreadPool {
+  /** Threads at most. */
+  readonly size: number
+  /** Threads that are there. */
+  readonly threads: number
+  /** Rejects when the signal aborts or the thread ends; what the task throws is an outcome. */
+  run(job: ThreadJob, signal: AbortSignal): Promise<ThreadOutcome>
+  close(): Promise<void>
+}
+
+const IDLE_MS = 30_000
+/** This module's own extension: the package is run from its sources and from what is built of them. */
+const ENTRY = new URL(
+  import.meta.url.endsWith('.ts') ? './thread-entry.ts' : './thread-entry.js',
+  import.meta.url,
+)
+
+/** `size`: threads at most. */
+export function createThreadPool(size: number): ThreadPool {
+  let pool: Piscina<ThreadJob, ThreadOutcome> | undefined
+  return {
+    size,
+    get threads() {
+      return pool?.threads.length ?? 0
+    },
+    run(job, signal) {
+      pool ??= new Piscina<ThreadJob, ThreadOutcome>({
+        filename: ENTRY.href,
+        name: 'runJob',
+        minThreads: 0,
+        maxThreads: size,
+        idleTimeout: IDLE_MS,
+        recordTiming: false,
+      })
+      return pool.run(job, { signal })
+    },
+    async close() {
+      await pool?.destroy()
+      pool = undefined
+    },
+  }
+}

@@ -1,0 +1,293 @@
+/**
+ * Where actors live. An address has one entry while its actor is active or on its way, and an entry has one home.
+ * Invariants: at most one home may read and write an actor's state, and it proves itself by the epoch it was given; an epoch is
+ * never given twice; state is read after every change that was accepted before; messages of one sender reach the home in the order
+ * they came; what waits is bounded, and waits no longer than a load or a rest may take.
+ * Threat: a guest that claims to hold what it does not, or that was stopped and wakes up late. Its claims are compared
+ * with the entry and refused.
+ */
+import { toVelaError, VelaError } from '../../core/errors.ts'
+import type { Home } from '../../cells/home.ts'
+import type { ActorService, Directory, DirectoryDeps, Placed, Visit } from './directory-contract.ts'
+import type { Loaded } from './store/store.ts'
+import { keyOf, MAX_WAITING } from './types.ts'
+import type { Activation, ActorAddress } from './types.ts'
+
+interface Entry {
+  readonly key: string
+  readonly address: ActorAddress
+  /** 'placing': its state is being read, or a home is being found; 'leaving': its home is asked to let it go. */
+  state: 'placing' | 'active' | 'leaving'
+  home: Home | undefined
+  epoch: number
+  row: number | null
+  /** The home may not know of it yet. */
+  unproven: boolean
+  /** The home has been told of it, or was to be. */
+  offered: boolean
+  inFlight: number
+  /** Of a deleted service. */
+  dropped: boolean
+  waiting: { readonly caller: Home | undefined; readonly visit: Visit }[]
+}
+
+const MAX_TRIES = 5
+
+export function createDirectory({ load, find, passivate }: DirectoryDeps): Directory {
+  const entries = new Map<string, Entry>()
+  const homes = new Map<Home, Set<Entry>>()
+  /** Homes of a service that rest just now. */
+  const rests = new Map<string, Set<Promise<void>>>()
+  let lastEpoch = 0
+
+  const settleAt = (entry: Entry, home: Home): void => {
+    entry.home = home
+    entry.epoch = ++lastEpoch
+    entry.offered = false
+    const present = homes.get(home)
+    if (present !== undefined) return void present.add(entry)
+    homes.set(home, new Set([entry]))
+    home.onGone(() => lost(home))
+  }
+
+  /** The home is gone, and what lived there with it. */
+  const lost = (home: Home): void => {
+    const there = homes.get(home) ?? []
+    homes.delete(home)
+    for (const entry of there) {
+      entry.home = undefined
+      if (entry.state === 'active') leave(entry)
+    }
+  }
+
+  /** Nobody holds it any more: whoever waits finds it another home. */
+  const leave = (entry: Entry): void => {
+    if (entry.home !== undefined) homes.get(entry.home)?.delete(entry)
+    entry.home = undefined
+    if (entry.waiting.length > 0) return begin(entry)
+    if (entries.get(entry.key) === entry) entries.delete(entry.key)
+  }
+
+  const begin = (entry: Entry): void => {
+    entry.state = 'placing'
+    place(entry).catch((thrown: unknown) => {
+      const waiting = entry.waiting
+      entry.waiting = []
+      // One that is active all the same only could not be looked at again.
+      if (entry.home === undefined || entry.home.gone) leave(entry)
+      else if (entry.state === 'placing') entry.state = 'active'
+      const error = toVelaError(thrown, 'VELA_CELL_START_FAILED')
+      for (const { visit } of waiting) visit.refused(error)
+    })
+  }
+
+  const place = async (entry: Entry): Promise<void> => {
+    const { address } = entry
+    const service = find(address.tenant, address.service)
+    if (service === undefined)
+      throw new VelaError('VELA_SERVICE_NOT_FOUND', `There is no service ${address.service}`)
+    if (!service.declares(address.class))
+      throw new VelaError(
+        'VELA_ACTOR_NOT_FOUND',
+        `The service ${address.service} has no actors of the class ${address.class}`,
+      )
+    const loading = load(address)
+    loading.catch(() => undefined)
+    for (let tries = 0; entry.home === undefined; tries++) {
+      if (tries === MAX_TRIES) throw new VelaError('VELA_CELL_LOST', 'No cell for the actor stayed up')
+      const home = choose(service, entry) ?? (await bring(address, service, entry))
+      const { row } = await loading
+      if (entry.dropped || entry.state !== 'placing') break
+      // Since then it may have gone, or begun to rest.
+      if (home === undefined || home.gone || !service.homes().includes(home)) continue
+      entry.row = row
+      settleAt(entry, home)
+    }
+    const loaded = await loading
+    if (entry.dropped) throw new VelaError('VELA_SERVICE_NOT_FOUND', 'The service was deleted')
+    // Its home began to rest meanwhile: whoever waits is served behind that.
+    if (entry.state !== 'placing') return
+    const { home } = entry
+    if (home === undefined) return begin(entry)
+    entry.state = 'active'
+    admit(entry, home, { epoch: entry.epoch, ...withoutRow(loaded) })
+  }
+
+  /** All that wait, in their order. The first message from elsewhere carries the activation, and whoever lives there gets it too. */
+  const admit = (entry: Entry, home: Home, activation: Activation): void => {
+    const waiting = entry.waiting
+    entry.waiting = []
+    entry.unproven = true
+    for (const { caller, visit } of waiting) {
+      if (visit.over) continue
+      const carries = caller === home || entry.unproven
+      if (caller !== home) entry.unproven = false
+      entry.offered = true
+      visit.placed(placedOf(entry, home), carries ? activation : null)
+    }
+    // Nobody wanted it any more, so its home never hears of it.
+    if (!entry.offered && entry.home === home && entry.state === 'active') leave(entry)
+  }
+
+  const placedOf = (entry: Entry, home: Home): Placed => {
+    const { epoch } = entry
+    return {
+      address: entry.address,
+      home,
+      epoch,
+      get row() {
+        return entry.row
+      },
+      set row(row) {
+        if (entry.epoch === epoch) entry.row = row
+      },
+      sent() {
+        entry.inFlight++
+        return () => void entry.inFlight--
+      },
+      unheard() {
+        if (entry.epoch === epoch) entry.unproven = true
+      },
+    }
+  }
+
+  /** The caller's own replica, else where least is going on. */
+  const choose = (service: ActorService, entry: Entry): Home | undefined => {
+    const there = service.homes()
+    const caller = entry.waiting[0]?.caller
+    if (caller !== undefined && there.includes(caller)) return caller
+    let best: Home | undefined
+    let least = Infinity
+    for (const home of there) {
+      const load = home.load + (homes.get(home)?.size ?? 0)
+      if (load < least) [best, least] = [home, load]
+    }
+    return best
+  }
+
+  const bring = async (
+    { tenant, service: name }: ActorAddress,
+    service: ActorService,
+    entry: Entry,
+  ): Promise<Home | undefined> => {
+    const resting = rests.get(`${tenant}/${name}`)
+    if (resting !== undefined) {
+      await Promise.all(resting)
+      // Whoever rested is given up behind this, or stays after all.
+      await new Promise((resolve) => setImmediate(resolve))
+      const stayed = choose(service, entry)
+      if (stayed !== undefined) return stayed
+    }
+    await service.start()
+    return choose(service, entry)
+  }
+
+  const wait = (entry: Entry, caller: Home | undefined, visit: Visit): void => {
+    if (entry.waiting.length >= MAX_WAITING) {
+      const message = `${MAX_WAITING} messages wait for this actor, which is on its way; retry later`
+      return visit.refused(new VelaError('VELA_ACTOR_MAILBOX_FULL', message))
+    }
+    entry.waiting.push({ caller, visit })
+  }
+
+  const isHeld = (entry: Entry | undefined, home: Home, epoch: number): entry is Entry =>
+    entry !== undefined && entry.home === home && entry.epoch === epoch && !home.gone
+
+  return {
+    route(address, caller, visit) {
+      const key = keyOf(address)
+      const entry = entries.get(key)
+      if (entry?.state === 'active' && entry.home !== undefined) {
+        // A home that asks for what it has, or may not have heard of it, is told the state again.
+        if (entry.home !== caller && !entry.unproven) return visit.placed(placedOf(entry, entry.home), null)
+        wait(entry, caller, visit)
+        return begin(entry)
+      }
+      if (entry !== undefined) return wait(entry, caller, visit)
+      const fresh: Entry = {
+        key,
+        address,
+        state: 'placing',
+        home: undefined,
+        epoch: 0,
+        row: null,
+        unproven: true,
+        offered: false,
+        inFlight: 0,
+        dropped: false,
+        waiting: [{ caller, visit }],
+      }
+      entries.set(key, fresh)
+      begin(fresh)
+    },
+    held(address, home, epoch) {
+      const entry = entries.get(keyOf(address))
+      if (!isHeld(entry, home, epoch)) throw fenced()
+      entry.unproven = false
+      return placedOf(entry, home)
+    },
+    released(address, home, epoch) {
+      const entry = entries.get(keyOf(address))
+      if (!isHeld(entry, home, epoch)) throw fenced()
+      if (entry.inFlight > 0 || entry.waiting.length > 0 || entry.state !== 'active') return false
+      leave(entry)
+      return true
+    },
+    denied({ address, home, epoch }) {
+      const entry = entries.get(keyOf(address))
+      if (isHeld(entry, home, epoch) && entry.state === 'active') leave(entry)
+    },
+    homeOf: (address) => entries.get(keyOf(address))?.home,
+    async rest(home) {
+      const leaving = [...(homes.get(home) ?? [])]
+      const first = leaving[0]
+      if (first === undefined) return
+      for (const entry of leaving) entry.state = 'leaving'
+      const service = `${first.address.tenant}/${first.address.service}`
+      const done = passivate(home).finally(() => {
+        for (const entry of leaving) if (entry.state === 'leaving') leave(entry)
+        const others = rests.get(service)
+        others?.delete(done)
+        if (others?.size === 0) rests.delete(service)
+      })
+      const resting = rests.get(service) ?? new Set()
+      rests.set(service, resting.add(done))
+      await done
+    },
+    forget(tenant, service) {
+      for (const entry of entries.values()) {
+        if (entry.address.tenant !== tenant) continue
+        if (service !== undefined && entry.address.service !== service) continue
+        entry.dropped = true
+        if (entry.home !== undefined) homes.get(entry.home)?.delete(entry)
+        entry.home = undefined
+        entries.delete(entry.key)
+        const { waiting } = entry
+        entry.waiting = []
+        for (const { visit } of waiting)
+          visit.refused(new VelaError('VELA_SERVICE_NOT_FOUND', 'The service was deleted'))
+      }
+    },
+    activeIn(tenant, service) {
+      const counts = new Map<string, number>()
+      for (const { address, home } of entries.values()) {
+        if (home === undefined || address.tenant !== tenant || address.service !== service) continue
+        counts.set(address.class, (counts.get(address.class) ?? 0) + 1)
+      }
+      return Object.fromEntries(counts)
+    },
+    get size() {
+      return entries.size
+    },
+  }
+}
+
+const withoutRow = ({ version, entries, complete, alarmMs }: Loaded): Omit<Activation, 'epoch'> => ({
+  version,
+  entries,
+  complete,
+  alarmMs,
+})
+
+const fenced = (): VelaError =>
+  new VelaError('VELA_ACTOR_FENCED', 'This actor is not active here any more; nothing was done')
