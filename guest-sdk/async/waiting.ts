@@ -1,5 +1,5 @@
 /** Waiting with an end: for a time, for work that may take too long, for the first of several. */
-import { isThenable } from './deferred.ts'
+import { isThenable, quiet } from './deferred.ts'
 import {
   after,
   TaskCanceled,
@@ -64,7 +64,11 @@ export function createWaiting<Signal extends SignalLike>(
   ) => () => void
 
   /** Settles as `start` says or, if that comes first, with what aborts the scope; then stops what was started. */
-  const within = <Value>(scope: Scope<Signal>, start: Start<Value>): Promise<Value> =>
+  const within = <Value>(
+    scope: Scope<Signal>,
+    start: Start<Value>,
+    forgo: () => void = () => undefined,
+  ): Promise<Value> =>
     new Promise((resolve, reject) => {
       let stop: (() => void) | undefined
       let isSettled = false
@@ -77,7 +81,7 @@ export function createWaiting<Signal extends SignalLike>(
       }
       const fail = (reason: unknown): void => settle(() => reject(reason))
       scope.onAbort(fail)
-      if (isSettled) return
+      if (isSettled) return forgo()
       try {
         stop = start((value) => settle(() => resolve(value)), fail, scope)
       } catch (thrown) {
@@ -108,6 +112,14 @@ export function createWaiting<Signal extends SignalLike>(
     }
   }
 
+  /** Gives up what is not even begun with, because it is too late already. */
+  const forgo = <Value>(source: Waitable<Signal, Value>, scope: Scope<Signal>): void => {
+    if (!isCancelable(source)) return
+    // That a future is given up is no accident; to hear of it would start it.
+    if (source instanceof Promise) void quiet(source)
+    source.cancel(scope.aborted?.reason)
+  }
+
   /** Those that have a value now, in their order. */
   const pollAll = (entries: readonly (readonly [string, Source<Signal>])[]): Found | undefined => {
     for (const [key, source] of entries) {
@@ -125,15 +137,23 @@ export function createWaiting<Signal extends SignalLike>(
     timeout(ms, work, options = {}) {
       checkTime('timeout', ms)
       const deadlineMs = Math.min(options.deadlineMs ?? Infinity, platform.now() + ms)
-      return within(createScope({ ...options, deadlineMs }), (resolve, reject, scope) =>
-        begin(work, scope, resolve, reject),
+      const scope = createScope({ ...options, deadlineMs })
+      return within(
+        scope,
+        (resolve, reject) => begin(work, scope, resolve, reject),
+        () => forgo(work, scope),
       )
     },
     race(works, options) {
-      return within(createScope(options), (resolve, reject, scope) => {
-        if (works.length === 0) throw new TypeError('race: there must be something to wait for')
-        return all(works.map((work) => begin(work, scope, resolve, reject)))
-      })
+      const scope = createScope(options)
+      return within(
+        scope,
+        (resolve, reject) => {
+          if (works.length === 0) throw new TypeError('race: there must be something to wait for')
+          return all(works.map((work) => begin(work, scope, resolve, reject)))
+        },
+        () => works.forEach((work) => forgo(work, scope)),
+      )
     },
     async select(sources, options) {
       const entries = Object.entries(sources)

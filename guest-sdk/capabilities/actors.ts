@@ -8,9 +8,9 @@ import type { CallResult } from '../kernel/calls.ts'
 import type { CapabilityFactory, CapabilityKit, Power } from '../kernel/capabilities.ts'
 import type { Activation } from '../kernel/actors/activation.ts'
 import { listOf, methodOf, nameOf, readWait } from '../kernel/actors/call-args.ts'
-import { defer, rejection } from '../kernel/actors/intrinsics.ts'
+import { defer, ignore, quiet, rejection } from '../kernel/actors/intrinsics.ts'
 import { localMessage, sentMessage } from '../kernel/actors/message.ts'
-import { createActorTable, type ActorTable, type Address, type Answer } from '../kernel/actors/table.ts'
+import { createActorTable, type ActorTable, type Answer } from '../kernel/actors/table.ts'
 import type { ResponseHead } from '../kernel/web-contract.ts'
 
 interface Options {
@@ -81,10 +81,8 @@ class ActorNamespace {
   ): Promise<unknown> {
     const { deadlineMs, priority } = (options ?? {}) as { deadlineMs?: unknown; priority?: unknown }
     const waitMs = deadlineMs === undefined ? ASK_MS : readWait(deadlineMs)
-    return await this.#ask(nameOf(id), methodOf(method), listOf(args), {
-      deadlineMs: this.#deadline(waitMs),
-      priority: readPriority(priority),
-    })
+    const sending = { deadlineMs: this.#deadline(waitMs), priority: readPriority(priority) }
+    return await this.#ask(nameOf(id), methodOf(method), listOf(args), sending)
   }
 
   async tell(id: unknown, method: unknown, args: unknown = [], options: unknown = undefined): Promise<void> {
@@ -130,21 +128,35 @@ class ActorNamespace {
   }
 
   /** Where it lives, if that is here and nothing that was sent earlier could be overtaken. */
-  #here(address: Address | undefined): Activation | undefined {
+  #here(name: string): Activation | undefined {
+    if (!this.#options.own) return undefined
+    const address = this.#shared.table.find(this.#options.class, name)
     if (address === undefined || address.outstanding > 0) return undefined
     const { activation } = address
-    if (activation === undefined) return undefined
-    return activation.state === 'leaving' && activation.leavesWith !== undefined ? undefined : activation
-  }
-
-  #address(name: string): Address | undefined {
-    return this.#options.own ? this.#shared.table.find(this.#options.class, name) : undefined
+    return activation?.state === 'leaving' && activation.leavesWith !== undefined ? undefined : activation
   }
 
   #ask(name: string, method: string, args: readonly unknown[], sending: Sending): Promise<unknown> {
     const writes = this.#power.scope.gate()
-    if (writes !== undefined) return this.#behind(writes, () => this.#ask(name, method, args, sending))
-    const here = this.#here(this.#address(name))
+    if (writes === undefined) return this.#askNow(name, method, args, sending)
+    return this.#askBehind(writes, name, method, args, sending)
+  }
+
+  /** What is written meanwhile is not waited for: what is sent behind that would overtake it. */
+  async #askBehind(
+    writes: Promise<void>,
+    name: string,
+    method: string,
+    args: readonly unknown[],
+    sending: Sending,
+  ): Promise<unknown> {
+    const copy = this.#shared.kit.cloneValue(args)
+    await writes
+    return await this.#askNow(name, method, copy, sending)
+  }
+
+  #askNow(name: string, method: string, args: readonly unknown[], sending: Sending): Promise<unknown> {
+    const here = this.#here(name)
     if (here === undefined) return this.#askHost(name, method, args, sending)
     let copy: readonly unknown[]
     try {
@@ -177,83 +189,95 @@ class ActorNamespace {
     const { kit } = this.#shared
     const text = kit.encodeValue(args)
     const { deadlineMs, priority } = sending
-    const found = await this.#moving(name, 'ask', [name, method, text, { deadlineMs, priority }])
-    if ('mailbox' in found)
-      return await this.#askHere(found, method, kit.decodeValue(text) as unknown[], sending)
-    return kit.decodeValue(found.value as string)
+    const given = [name, method, text, { deadlineMs, priority }]
+    const { answer, here } = await this.#send(name, 'ask', given, (activation) => {
+      const asked = this.#askHere(activation, method, kit.decodeValue(text) as unknown[], sending)
+      ignore(asked)
+      return asked
+    })
+    return here === undefined ? kit.decodeValue(answer?.value as string) : await here
   }
 
   async #tell(name: string, method: string, args: readonly unknown[], sending: Sending): Promise<void> {
     const { kit, table } = this.#shared
     const { scope } = this.#power
     const writes = scope.gate()
+    const given = writes === undefined ? args : kit.cloneValue(args)
     if (writes !== undefined) await writes
-    let activation = this.#here(this.#address(name))
     const turn = scope.turn()
+    const deliver = (activation: Activation, list: readonly unknown[]): void => {
+      const release = kit.actors.hold(turn)
+      const basics = { kind: 'tell' as const, method, turn, ...sending }
+      if (activation.push(sentMessage({ ...basics, args: list, release }))) return
+      release()
+      throw table.errors.mailboxFull(activation.mailbox.depth)
+    }
+    const here = this.#here(name)
+    if (here !== undefined) return deliver(here, kit.cloneValue(given))
+    const text = kit.encodeValue(given)
     const release = kit.actors.hold(turn)
     try {
-      const text = activation === undefined ? kit.encodeValue(args) : ''
-      const copy = activation === undefined ? [] : kit.cloneValue(args)
-      const { priority } = sending
-      const basics = { kind: 'tell' as const, method, turn, deadlineMs: Infinity, priority }
-      if (activation === undefined) {
-        const found = await this.#moving(name, 'tell', [name, method, text, { priority }])
-        if (!('mailbox' in found)) return
-        activation = found
-      }
-      const list = text === '' ? copy : (kit.decodeValue(text) as unknown[])
-      const held = kit.actors.hold(turn)
-      if (activation.push(sentMessage({ ...basics, args: list, release: held }))) return
-      held()
-      throw table.errors.mailboxFull(activation.mailbox.depth)
+      await this.#send(name, 'tell', [name, method, text, { priority: sending.priority }], (activation) =>
+        deliver(activation, kit.decodeValue(text) as unknown[]),
+      )
     } finally {
       release()
     }
   }
 
-  /** Asks the host, until it says where the actor is or what it answered. */
-  async #moving(
+  /**
+   * Asks the host, until it has taken the message or says that the actor is here; then `deliver` does it, at once: what is sent
+   * later must not overtake it.
+   */
+  async #send<Delivered>(
     name: string,
     method: string,
     args: readonly unknown[],
-    body?: never,
-  ): Promise<Activation | Answer> {
+    deliver: (activation: Activation) => Delivered,
+  ): Promise<{ readonly answer?: Answer; readonly here?: Delivered }> {
     const { table } = this.#shared
     const { own, class: className } = this.#options
     const address = own ? table.addressOf(className, name) : undefined
-    for (let moves = 0; ; moves++) {
-      if (address !== undefined) address.outstanding++
-      let result: CallResult
-      try {
-        result = await this.#power.call(method, args, body)
-      } finally {
-        if (address !== undefined) address.outstanding--
+    if (address === undefined)
+      return { answer: ((await this.#power.callNow(method, args)).value ?? {}) as Answer }
+    try {
+      for (let moves = 0; ; moves++) {
+        address.outstanding++
+        let result: CallResult
+        try {
+          result = await this.#power.callNow(method, args)
+        } finally {
+          address.outstanding--
+        }
+        const answer = (result.value ?? {}) as Answer
+        if (answer.here === undefined) return { answer }
+        const activation = table.activate(address, answer.here)
+        if (activation !== undefined) return { here: deliver(activation) }
+        if (moves === MOST_MOVES) throw table.errors.fenced()
       }
-      const answer = (result.value ?? {}) as Answer
-      if (address === undefined || answer.here === undefined) {
-        if (address !== undefined) table.prune(address)
-        return answer
-      }
-      const activation = table.activate(address, answer.here)
-      if (activation !== undefined) return activation
-      if (moves === MOST_MOVES) throw table.errors.fenced()
+    } finally {
+      table.prune(address)
     }
   }
 
   async #fetch(name: string, input: unknown, init: unknown): Promise<unknown> {
-    const { kit, table } = this.#shared
     const { scope } = this.#power
     const writes = scope.gate()
     if (writes !== undefined) await writes
-    let activation = this.#here(this.#address(name))
-    if (activation === undefined && this.#options.own) {
-      const found = await this.#moving(name, 'locate', [name])
-      if ('mailbox' in found) activation = found
+    const activation = this.#here(name)
+    if (activation !== undefined) return await this.#fetchHere(activation, input, init)
+    if (this.#options.own) {
+      const { here } = await this.#send(name, 'locate', [name], (at) => this.#fetchHere(at, input, init))
+      if (here !== undefined) return await here
     }
-    if (activation === undefined) return await this.#fetchElsewhere(name, input, init)
+    return await this.#fetchElsewhere(name, input, init)
+  }
+
+  #fetchHere(activation: Activation, input: unknown, init: unknown): Promise<unknown> {
+    const { kit, table } = this.#shared
     const request = kit.web.makeRequest(input, init)
-    const answer = defer<unknown>()
-    const turn = scope.turn()
+    const answer = quiet(defer<unknown>())
+    const turn = this.#power.scope.turn()
     const release = kit.actors.hold(turn)
     const deadlineMs = this.#deadline(FETCH_MS)
     const basics = { kind: 'fetch' as const, method: 'fetch', args: [request], turn, deadlineMs, priority: 0 }
@@ -261,24 +285,15 @@ class ActorNamespace {
       release()
       throw table.errors.mailboxFull(activation.mailbox.depth)
     }
-    return await answer.promise
+    return answer.promise
   }
 
   async #fetchElsewhere(name: string, input: unknown, init: unknown): Promise<unknown> {
     const { web } = this.#shared.kit
     const { method, url, headers, body, signal } = web.readRequest(input, init)
-    const {
-      id,
-      value,
-      body: answered,
-    } = await this.#power.call('fetch', [name, { method, url, headers }], body, signal)
-    const head = value as Pick<ResponseHead, 'status' | 'headers'>
-    const relay = head.status === 101 ? id : undefined
-    return web.createResponse({ statusText: '', url, redirected: false, ...head, relay }, answered)
-  }
-
-  async #behind<Value>(writes: Promise<void>, work: () => Promise<Value>): Promise<Value> {
-    await writes
-    return await work()
+    const answer = await this.#power.callNow('fetch', [name, { method, url, headers }], body, signal)
+    const head = answer.value as Pick<ResponseHead, 'status' | 'headers'>
+    const relay = head.status === 101 ? answer.id : undefined
+    return web.createResponse({ statusText: '', url, redirected: false, ...head, relay }, answer.body)
   }
 }

@@ -49,6 +49,7 @@ export const create: CapabilityFactory = (kit) => {
 
 const RECEIVING: readonly (string | symbol)[] = [
   'receive',
+  'values',
   'poll',
   'subscribe',
   'receiver',

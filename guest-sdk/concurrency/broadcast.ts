@@ -12,6 +12,7 @@ import {
   type ReceiveEnd,
   type SendEnd,
   type Waiter,
+  type WaitOptions,
 } from './channel-contract.ts'
 import { WaitingList, type Place } from './fifo.ts'
 import { Inbox } from './inbox.ts'
@@ -28,6 +29,8 @@ export interface Broadcast<Value> extends SendEnd<Value>, AsyncIterable<Value> {
   trySend(value: Value): boolean
   /** A place at which every value from now on arrives. */
   receiver(): BroadcastReceiver<Value>
+  /** For a loop with a receiver of its own that a signal ends; it then throws the reason. */
+  values(options?: WaitOptions): AsyncIterableIterator<Value>
   close(reason?: unknown): void
   readonly closed: boolean
   readonly receivers: number
@@ -77,8 +80,9 @@ export function createBroadcast<Value>(
         inbox.drop()
         cursor.dropped++
       }
+      // Before it is put: who hears of it there may take it at once.
+      if (!drops && inbox.stands && inbox.size === capacity - 1) full++
       inbox.put(value)
-      if (!drops && inbox.size === capacity) full++
     })
 
   const admit = (): void => {
@@ -124,7 +128,8 @@ export function createBroadcast<Value>(
       receive: (options) => inbox.receive(options),
       poll: () => inbox.poll(),
       subscribe: (listener) => inbox.subscribe(listener),
-      [Symbol.asyncIterator]: () => inbox.iterate(undefined, leave),
+      values: (options) => inbox.values(options, undefined, leave),
+      [Symbol.asyncIterator]: () => inbox.values(undefined, undefined, leave),
       close: leave,
     }
   }
@@ -154,7 +159,8 @@ export function createBroadcast<Value>(
       return true
     },
     receiver,
-    [Symbol.asyncIterator]: () => receiver()[Symbol.asyncIterator](),
+    values: (options) => receiver().values(options),
+    [Symbol.asyncIterator]: () => receiver().values(),
     close(why) {
       if (closed) return
       closed = true

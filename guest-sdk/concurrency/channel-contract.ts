@@ -32,38 +32,50 @@ export interface SendEnd<Value> {
 }
 
 export interface ReceiveEnd<Value> extends Selectable<Value>, AsyncIterable<Value> {
-  /** The next value, in the order of each sender. Rejects with VELA_CHANNEL_CLOSED once it is closed and empty. */
+  /**
+   * The next value, in the order of each sender. Rejects with VELA_CHANNEL_CLOSED once it is closed and empty. A promise that
+   * waits has a `cancel(reason)`, by which `timeout` and `race` give it up: so it takes no value that nobody hears of.
+   */
   receive(options?: WaitOptions): Promise<Value>
+  /** For loops that a signal ends: they throw its reason. A value that has not been given out by then stays. */
+  values(options?: WaitOptions): AsyncIterableIterator<Value>
 }
 
 /** Whom somebody's waiting ends with: calls `cancel` when it does; returns how to end that. */
-export type Bind = (cancel: (reason: unknown) => void) => () => void
+export type Bind = (cancel: Cancel) => () => void
+export type Cancel = (reason: unknown) => void
 
 const unbound = (): void => undefined
 
-/** Puts somebody on a list until `settle`, the signal or what it is bound to take it off again. */
+/** Puts somebody on a list until `settle`, the signal, what it is bound to or what this returns takes it off again. */
 export function wait<Item extends Waiter>(
   list: WaitingList<Item>,
   item: Item,
   signal: SignalLike | undefined,
   bind: Bind | undefined,
   onCancel: () => void = unbound,
-): void {
-  const place = list.add(item)
-  const cancel = (reason: unknown): void => {
+): Cancel {
+  const cancel: Cancel = (reason) => {
     if (item.done) return
     settle(item)
     item.reject(reason)
     onCancel()
   }
-  const unbind = bind?.(cancel) ?? unbound
   const onAbort = (): void => cancel(signal?.reason)
+  // First of all: it throws if it is no signal, and then nobody may be left on the list who takes what comes.
   signal?.addEventListener('abort', onAbort)
+  const place = list.add(item)
+  const unbind = bind?.(cancel) ?? unbound
   item.release = () => {
     list.remove(place)
-    signal?.removeEventListener('abort', onAbort)
     unbind()
+    try {
+      signal?.removeEventListener('abort', onAbort)
+    } catch {
+      // Not a signal of the platform's: whoever waits gets what is due all the same.
+    }
   }
+  return cancel
 }
 
 export interface Waiter {
@@ -85,6 +97,16 @@ export function checkCapacity(capacity: unknown, most: number = MAX_CAPACITY): n
 
 export const DEFAULT_CAPACITY = 100
 const MAX_CAPACITY = 1_000_000
+
+/** What a channel was closed with, as told by the other end; what it says there is its own choice. */
+export function reasonOf(text: string, decode: (text: string) => unknown): unknown {
+  if (text === '') return undefined
+  try {
+    return decode(text)
+  } catch {
+    return undefined
+  }
+}
 
 /** What is told of a channel that is closed. */
 export function closedMessage(reason: unknown): string {

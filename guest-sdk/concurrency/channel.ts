@@ -92,7 +92,8 @@ export function createChannel<Value>(
     receive: (options) => inbox.receive(options),
     poll: () => inbox.poll(),
     subscribe: (listener) => inbox.subscribe(listener),
-    [Symbol.asyncIterator]: () => inbox.iterate(),
+    values: (options) => inbox.values(options),
+    [Symbol.asyncIterator]: () => inbox.values(),
     close(why) {
       if (closed) return
       closed = true

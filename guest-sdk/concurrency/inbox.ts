@@ -2,8 +2,9 @@
  * The receiving half of every channel: values that came and nobody has taken, or receivers that wait and have got none; never
  * both. Where the values come from, and what room one that is taken makes, is for its owner.
  */
+import { defineProperty } from '../async/intrinsics.ts'
 import { isFailure, settle, wait } from './channel-contract.ts'
-import type { Bind, ReceiveEnd, SignalLike, Waiter, WaitOptions } from './channel-contract.ts'
+import type { Bind, Cancel, ReceiveEnd, SignalLike, Waiter, WaitOptions } from './channel-contract.ts'
 import { Ring, WaitingList } from './fifo.ts'
 
 export interface InboxHooks<Raw, Value> {
@@ -41,6 +42,11 @@ export class Inbox<Raw, Value> implements ReceiveEnd<Value> {
     return this.#values.size
   }
 
+  /** A value that comes now stands here, for nobody waits to be given it. */
+  get stands(): boolean {
+    return this.#receivers.size === 0
+  }
+
   /** Somebody waits for a value. */
   get isWanted(): boolean {
     return this.#receivers.size > 0 || this.#listeners.size > 0
@@ -69,13 +75,16 @@ export class Inbox<Raw, Value> implements ReceiveEnd<Value> {
   }
 
   receive(options: WaitOptions | undefined = undefined, bind: Bind | undefined = undefined): Promise<Value> {
-    return new Promise((resolve, reject) => {
+    let cancel: Cancel | undefined
+    const promise = new Promise<Value>((resolve, reject) => {
       const signal = options?.signal
       if (signal?.aborted === true) return reject(signal.reason)
       if (this.#values.size > 0) return resolve(this.#take())
       if (this.#end !== undefined) return reject(this.#end.error())
-      this.#wait({ resolve, reject, done: false, release: () => undefined }, signal, bind)
+      cancel = this.#wait({ resolve, reject, done: false, release: () => undefined }, signal, bind)
     })
+    if (cancel !== undefined) void defineProperty(promise, 'cancel', { value: cancel })
+    return promise
   }
 
   poll(): { readonly ready: true; readonly value: Value } | undefined {
@@ -97,16 +106,23 @@ export class Inbox<Raw, Value> implements ReceiveEnd<Value> {
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<Value> {
-    return this.iterate()
+    return this.values()
   }
 
-  /** `onReturn`: the loop was left before the end. */
-  iterate(
+  /** `onReturn`: the loop was left before the end, or its signal has aborted. */
+  values(
+    options: WaitOptions | undefined = undefined,
     bind: Bind | undefined = undefined,
     onReturn: () => void = () => undefined,
   ): AsyncIterableIterator<Value> {
+    const signal = options?.signal
     const next = (): Promise<IteratorResult<Value>> =>
-      new Promise((resolve, reject) => {
+      new Promise((resolve, fail) => {
+        const reject = (reason: unknown): void => {
+          if (signal?.aborted === true) onReturn()
+          fail(reason)
+        }
+        if (signal?.aborted === true) return reject(signal.reason)
         if (this.#values.size > 0) return resolve({ done: false, value: this.#take() })
         const end = this.#end
         if (end !== undefined) return end.isFailure ? reject(end.error()) : resolve(DONE)
@@ -117,7 +133,7 @@ export class Inbox<Raw, Value> implements ReceiveEnd<Value> {
           done: false,
           release: () => undefined,
         }
-        this.#wait(receiver, undefined, bind)
+        this.#wait(receiver, signal, bind)
       })
     const iterator: AsyncIterableIterator<Value> = {
       next,
@@ -165,9 +181,10 @@ export class Inbox<Raw, Value> implements ReceiveEnd<Value> {
     return this.#hooks.read(raw)
   }
 
-  #wait(receiver: Receiver<Value>, signal: SignalLike | undefined, bind: Bind | undefined): void {
-    wait(this.#receivers, receiver, signal, bind, this.#hooks.wants)
+  #wait(receiver: Receiver<Value>, signal: SignalLike | undefined, bind: Bind | undefined): Cancel {
+    const cancel = wait(this.#receivers, receiver, signal, bind, this.#hooks.wants)
     this.#hooks.wants()
+    return cancel
   }
 }
 

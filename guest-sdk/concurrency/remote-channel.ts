@@ -24,6 +24,8 @@ export interface RemoteChannel<Value> extends SendEnd<Value>, ReceiveEnd<Value> 
 export interface RemoteBroadcast<Value> extends SendEnd<Value>, AsyncIterable<Value> {
   trySend(value: Value): Promise<boolean>
   receiver(): RemoteBroadcastReceiver<Value>
+  /** For a loop with a receiver of its own that a signal ends; it then throws the reason. */
+  values(options?: WaitOptions): AsyncIterableIterator<Value>
   close(reason?: unknown): Promise<void>
 }
 
@@ -99,7 +101,10 @@ export function createRemoteEnds(line: RemoteLine, kit: RemoteKit): RemoteEnds {
   return {
     channel(scope) {
       const { inbox, engage } = (queue ??= createRemoteReceiver(line.receiver(0), kit, kit.decode))
-      return { ...sending(scope), ...receiving(inbox, scope, () => iterate(inbox, scope, engage)) }
+      return {
+        ...sending(scope),
+        ...receiving(inbox, scope, (options) => engaged(inbox, scope, engage, options)),
+      }
     },
     broadcast(scope) {
       const receiver = (): RemoteBroadcastReceiver<unknown> => {
@@ -118,9 +123,14 @@ export function createRemoteEnds(line: RemoteLine, kit: RemoteKit): RemoteEnds {
         const close = (): void =>
           leave(kit.createError('VELA_CHANNEL_CLOSED', 'This receiver has been closed', undefined))
         unbind = scope.bind?.(leave) ?? unbind
-        return { ...receiving(inbox, scope, () => inbox.iterate(scope.bind, close)), close }
+        return { ...receiving(inbox, scope, (options) => inbox.values(options, scope.bind, close)), close }
       }
-      return { ...sending(scope), receiver, [Symbol.asyncIterator]: () => receiver()[Symbol.asyncIterator]() }
+      // A receiver that only a loop knows of goes with it, however that ends.
+      const values = (options: WaitOptions | undefined = undefined): AsyncIterableIterator<unknown> => {
+        const own = receiver()
+        return ending(own.values(options), () => own.close())
+      }
+      return { ...sending(scope), receiver, values, [Symbol.asyncIterator]: () => values() }
     },
   }
 }
@@ -128,7 +138,7 @@ export function createRemoteEnds(line: RemoteLine, kit: RemoteKit): RemoteEnds {
 const receiving = (
   inbox: Inbox<string, unknown>,
   scope: RemoteScope,
-  iterate: () => AsyncIterator<unknown>,
+  values: (options: WaitOptions | undefined) => AsyncIterableIterator<unknown>,
 ): ReceiveEnd<unknown> => ({
   receive: (options = undefined) => inbox.receive(options, scope.bind),
   poll: () => inbox.poll(),
@@ -140,24 +150,30 @@ const receiving = (
       unsubscribe()
     }
   },
-  [Symbol.asyncIterator]: iterate,
+  values: (options = undefined) => values(options),
+  [Symbol.asyncIterator]: () => values(undefined),
 })
 
 /** A loop is told of a close also if it comes while the loop does something else. */
-function iterate(
+function engaged(
   inbox: Inbox<string, unknown>,
   scope: RemoteScope,
   engage: () => () => void,
-): AsyncIterator<unknown> {
+  options: WaitOptions | undefined,
+): AsyncIterableIterator<unknown> {
   const disengage = engage()
   const unbind = scope.bind?.(disengage)
   const end = (): void => {
     unbind?.()
     disengage()
   }
-  const iterator = inbox.iterate(scope.bind, end)
+  return ending(inbox.values(options, scope.bind, end), end)
+}
+
+/** Calls `end` also when the iterator comes to its own end, by a close or an error. */
+function ending(iterator: AsyncIterableIterator<unknown>, end: () => void): AsyncIterableIterator<unknown> {
   const { next } = iterator
-  return {
+  const own: AsyncIterableIterator<unknown> = {
     return: iterator.return as () => Promise<IteratorResult<unknown>>,
     next: () =>
       next().then(
@@ -170,7 +186,9 @@ function iterate(
           throw thrown
         },
       ),
+    [Symbol.asyncIterator]: () => own,
   }
+  return own
 }
 
 /** Of its UTF-8. */

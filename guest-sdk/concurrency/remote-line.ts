@@ -69,8 +69,11 @@ export const MESSAGE_BYTES = 1_048_576
 /** Most values that an end asks for at once. */
 export const WINDOW = 4_096
 
+/** The call was not carried out at all, for the isolate has too many in flight: what it said is still to be said. */
+export const isRefused = (thrown: unknown): boolean => hasCode(thrown, 'VELA_CAPABILITY_OVERLOADED')
+
 /** The call failed only because it waited for long: whoever still waits asks again. */
-export const isStale = (thrown: unknown): boolean =>
-  typeof thrown === 'object' &&
-  thrown !== null &&
-  (thrown as { code?: unknown }).code === 'VELA_TURN_EXCEEDED_WALL'
+export const isStale = (thrown: unknown): boolean => hasCode(thrown, 'VELA_TURN_EXCEEDED_WALL')
+
+const hasCode = (thrown: unknown, code: string): boolean =>
+  typeof thrown === 'object' && thrown !== null && (thrown as { code?: unknown }).code === code

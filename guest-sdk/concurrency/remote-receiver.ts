@@ -3,9 +3,9 @@
  * and those that were not go back, with the end of the entry that got them.
  */
 import { indexOf, slice } from '../async/intrinsics.ts'
-import { closedMessage, isFailure, type ChannelPlatform } from './channel-contract.ts'
+import { closedMessage, isFailure, reasonOf, type ChannelPlatform } from './channel-contract.ts'
 import { Inbox } from './inbox.ts'
-import { CHANNEL_STATE, isStale, WINDOW, type TakeAnswer, type TakeLine } from './remote-line.ts'
+import { CHANNEL_STATE, isRefused, isStale, WINDOW, type TakeAnswer, type TakeLine } from './remote-line.ts'
 
 export interface RemoteReceiver {
   readonly inbox: Inbox<string, unknown>
@@ -22,6 +22,8 @@ export function createRemoteReceiver(
 ): RemoteReceiver {
   /** Values of the last answer. */
   let handed = 0
+  /** Values of an earlier answer that were taken, which the hub has refused to hear. */
+  let owed = 0
   let window = 0
   /** A take is out: its number; 0: none. What answers another number is void. */
   let out = 0
@@ -29,8 +31,8 @@ export function createRemoteReceiver(
   let isScheduled = false
   let isShut = false
   let engaged = 0
-  /** What the hub knows of it. */
-  let isKnown = false
+  /** What the hub knows of it; undefined: that is not known here. */
+  let isKnown: boolean | undefined = false
 
   const schedule = (): void => {
     if (isScheduled) return
@@ -48,29 +50,39 @@ export function createRemoteReceiver(
       return
     }
     const left = inbox.size
-    const consumed = handed - left
+    const consumed = owed + handed - left
     if (left > 0) inbox.clear()
     if (!inbox.isWanted) {
-      if (handed > 0 || isKnown !== engaged > 0) giveBack(consumed)
+      if (handed > 0 || owed > 0 || isKnown !== engaged > 0) giveBack(consumed)
       return
     }
     // Whoever took all of a batch at once will take a larger one.
     window = left === 0 && handed > 0 ? Math.min(window * 2, WINDOW) : 1
     handed = 0
+    owed = 0
     const number = ++takes
     out = number
     isKnown = engaged > 0
     line.take(consumed, window, isKnown).then(
       (answer) => heard(number, answer),
-      (thrown: unknown) => failed(number, thrown),
+      (thrown: unknown) => failed(number, thrown, consumed),
     )
   }
 
   const giveBack = (consumed: number): void => {
     handed = 0
+    owed = 0
     window = 1
     isKnown = engaged > 0
-    line.take(consumed, 0, isKnown).catch(() => undefined)
+    line.take(consumed, 0, isKnown).catch((thrown: unknown) => {
+      if (isRefused(thrown)) sayAgain(consumed)
+    })
+  }
+
+  const sayAgain = (consumed: number): void => {
+    owed += consumed
+    isKnown = undefined
+    schedule()
   }
 
   const heard = (number: number, { body, state, reason }: TakeAnswer): void => {
@@ -88,7 +100,7 @@ export function createRemoteReceiver(
     }
     if (state === CHANNEL_STATE.closed) {
       isKnown = false
-      const cause = reason === '' ? undefined : decode(reason)
+      const cause = reasonOf(reason, decode)
       inbox.tell(
         () => platform.createError('VELA_CHANNEL_CLOSED', closedMessage(cause), cause),
         isFailure(cause),
@@ -100,7 +112,8 @@ export function createRemoteReceiver(
     if (handed > 0 || inbox.isWanted) schedule()
   }
 
-  const failed = (number: number, thrown: unknown): void => {
+  const failed = (number: number, thrown: unknown, consumed: number): void => {
+    if (isRefused(thrown)) sayAgain(consumed)
     if (out !== number) return
     out = 0
     if (isStale(thrown)) return schedule()

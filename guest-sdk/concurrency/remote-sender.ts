@@ -3,12 +3,13 @@
  * `send` resolves at once and costs no crossing. Without it values are offered: the hub takes what has room, and the rest is
  * offered again when there is leave.
  */
-import { closedMessage, settle, wait } from './channel-contract.ts'
+import { closedMessage, reasonOf, settle, wait } from './channel-contract.ts'
 import type { Bind, ChannelPlatform, SignalLike, Waiter } from './channel-contract.ts'
 import { WaitingList } from './fifo.ts'
 import {
   CALL_CHARACTERS,
   CHANNEL_STATE,
+  isRefused,
   isStale,
   WINDOW,
   type PutAnswer,
@@ -81,6 +82,7 @@ export function createRemoteSender(
     window = wasHot && !unused && offers.size > 0 ? Math.min(Math.max(window * 2, 2), WINDOW) : window >> 1
     if (unused && offers.size === 0) window = 0
     const request = compose()
+    const promised = body
     body = ''
     credit = 0
     room = 0
@@ -91,7 +93,7 @@ export function createRemoteSender(
     isResting = false
     line.put(request.message).then(
       (answer) => heard(number, answer, committed, request.offered),
-      (thrown: unknown) => failed(number, thrown),
+      (thrown: unknown) => failed(number, thrown, promised, committed),
     )
   }
 
@@ -152,7 +154,7 @@ export function createRemoteSender(
 
   const refuseAll = ({ state, reason }: PutAnswer): void => {
     const isClosed = state === CHANNEL_STATE.closed
-    const cause = reason === '' ? undefined : decode(reason)
+    const cause = reasonOf(reason, decode)
     rejectAll(() =>
       platform.createError(
         isClosed ? 'VELA_CHANNEL_CLOSED' : 'VELA_CHANNEL_LOST',
@@ -171,10 +173,16 @@ export function createRemoteSender(
     }
   }
 
-  const failed = (number: number, thrown: unknown): void => {
+  const failed = (number: number, thrown: unknown, promised: string, committed: number): void => {
     if (out !== number) return
     out = 0
     isResting = false
+    if (isRefused(thrown) && committed > 0) {
+      // Those sends have resolved. The hub still keeps their places.
+      body = promised
+      sent = committed
+      schedule()
+    }
     if (!isStale(thrown)) rejectAll(() => thrown)
     else if (offers.size > 0) schedule()
   }

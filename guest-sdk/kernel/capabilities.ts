@@ -14,6 +14,8 @@ import type { WebHooks } from './web-contract.ts'
 export interface Power {
   /** `signal`: aborts the call, and a body that came with its answer. */
   call(method: string, args: readonly unknown[], body?: CallBody, signal?: object): Promise<CallResult>
+  /** The same at once: for those who have waited for the writes before it, and must keep their order. */
+  callNow(method: string, args: readonly unknown[], body?: CallBody, signal?: object): Promise<CallResult>
   /** A call of the kernel's own: on nobody's behalf, and waiting for nothing. */
   raw(method: string, args: readonly unknown[], body?: CallBody): Promise<CallResult>
   /** On whose behalf `call` is. */
@@ -95,22 +97,34 @@ export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
       cloneValue,
     })
 
-  const powerOf = (grant: number, scope: Scope): Power => ({
-    scope,
-    async call(method, args, body = null, signal = undefined) {
+  const powerOf = (grant: number, scope: Scope): Power => {
+    const callNow: Power['callNow'] = async (method, args, body = null, signal = undefined) => {
       if (signal !== undefined) web.throwIfAborted(signal)
-      const writes = scope.gate()
-      if (writes !== undefined) {
-        await writes
-        if (signal !== undefined) web.throwIfAborted(signal)
-      }
       const { result, cancel, onOver } = calls.start(grant, scope.turn(), method, args, body)
       // Also while a body that came with the answer may still be read.
       if (signal !== undefined) onOver(web.onAbort(signal, cancel))
       return await result
-    },
-    raw: (method, args, body = null) => calls.start(grant, 0, method, args, body).result,
-  })
+    }
+    return {
+      scope,
+      callNow,
+      call(method, args, body, signal) {
+        const writes = scope.gate()
+        if (writes === undefined) return callNow(method, args, body, signal)
+        return behind(writes, () => callNow(method, args, body, signal), signal)
+      },
+      raw: (method, args, body = null) => calls.start(grant, 0, method, args, body).result,
+    }
+  }
+  const behind = async (
+    writes: Promise<void>,
+    work: () => Promise<CallResult>,
+    signal: object | undefined,
+  ): Promise<CallResult> => {
+    if (signal !== undefined) web.throwIfAborted(signal)
+    await writes
+    return await work()
+  }
   /** A turn's calls are its own; those of none may be an actor's, so they wait as one's would. */
   const scopeOf = (turn: number): Scope => ({
     turn: () => turn,

@@ -35,6 +35,12 @@ export interface ActorOptions {
      */
     readonly overflow?: 'reject' | 'drop-oldest' | 'drop-lowest'
   }
+  /**
+   * Milliseconds that one message may be handled (1 to 300,000; 30,000). Then its `ask` rejects with `VELA_ACTOR_DEADLINE`, this instance is
+   * given up, and a new one handles what waits: a failure, of which supervision's `resume` means `restart`. Holds for
+   * `blockConcurrencyWhile`, `upgrade` and `onPassivate` too.
+   */
+  readonly handleMs?: number
   /** Milliseconds without anything to do after which it is passivated; a minute. Looked at when its isolate is entered. */
   readonly idleMs?: number
   /**

@@ -21,9 +21,17 @@ export interface ChannelReceiver<Value> extends Selectable<Value>, AsyncIterable
    * The next value; waits for one. Rejects with `VELA_CHANNEL_CLOSED` once the channel is closed and empty (`cause` is the reason it was
    * closed with), between services with `VELA_CHANNEL_LOST`, and with an `AbortError` when its turn is over.
    *
-   * A loop over the channel (`for await`) ends when it is closed, and throws if it was closed with an error.
+   * A loop over the channel (`for await`) ends when it is closed, and throws if it was closed with an error. `timeout(ms, jobs.receive())`
+   * gives it up when the time is over, so no value is lost.
    */
   receive(options?: ChannelWaitOptions): Promise<Value>
+  /**
+   * The values, for a loop that a signal ends: it then throws the signal's reason. Values that it has not got stay in the channel.
+   *
+   * @example
+   * for await (const job of jobs.values({ signal: ctx.signal })) await handle(job)
+   */
+  values(options?: ChannelWaitOptions): AsyncIterableIterator<Value>
 }
 
 /**
@@ -64,6 +72,8 @@ export interface Broadcast<Value> extends AsyncIterable<Value> {
   trySend(value: Value): boolean
   /** A place at which every value arrives from now on. A loop over the broadcast has one of its own. */
   receiver(): BroadcastReceiver<Value>
+  /** The values, for a loop with a receiver of its own that a signal ends: it then throws the signal's reason. */
+  values(options?: ChannelWaitOptions): AsyncIterableIterator<Value>
   close(reason?: unknown): void
   readonly closed: boolean
   readonly receivers: number
@@ -114,6 +124,8 @@ export interface RemoteBroadcastReceivers<Value = unknown> extends AsyncIterable
    * of its own.
    */
   receiver(): RemoteBroadcastReceiver<Value>
+  /** The values, for a loop with a receiver of its own that a signal ends: it then throws the signal's reason. */
+  values(options?: ChannelWaitOptions): AsyncIterableIterator<Value>
   close(reason?: unknown): Promise<void>
 }
 

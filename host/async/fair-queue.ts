@@ -1,6 +1,6 @@
 /**
  * What waits for a place, fairly between those who wait: each key's entries in their order, and the keys in turn, so
- * that one with many entries does not stand before one with few. Bounded; overflow is refused, never dropped.
+ * that one with many entries does not stand before one with few. Bounded; whoever has most can be made to give way.
  */
 export interface FairQueue<Entry> {
   readonly length: number
@@ -8,6 +8,8 @@ export interface FairQueue<Entry> {
   push(key: string, entry: Entry): boolean
   /** Before all others; it was in before, so the bound does not apply. */
   putBack(key: string, entry: Entry): void
+  /** Takes out the newest entry of the key that has most, if that is more than `key` will have; for whoever was full. */
+  makeRoom(key: string): Entry | undefined
   peek(): Entry | undefined
   /** Takes out the next entry that may go now; undefined if there is none. */
   take(mayGo: (entry: Entry) => boolean): Entry | undefined
@@ -49,6 +51,13 @@ export function createFairQueue<Entry>(bound: number): FairQueue<Entry> {
       lanes.clear()
       for (const [name, entries] of [[key, lane] as const, ...others]) lanes.set(name, entries)
       length++
+    },
+    makeRoom(key) {
+      let longest: [string, Entry[]] | undefined
+      for (const lane of lanes) if (lane[1].length > (longest?.[1].length ?? 0)) longest = lane
+      if (longest === undefined || longest[1].length <= (lanes.get(key)?.length ?? 0) + 1) return undefined
+      length--
+      return longest[1].pop()
     },
     peek: () => lanes.values().next().value?.[0],
     take(mayGo) {

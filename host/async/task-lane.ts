@@ -70,6 +70,7 @@ interface Entry {
   readonly bound: TaskGroupBound | undefined
   start(): void
   cancel(reason: string): void
+  refuse(): void
 }
 
 const LONGEST_TIMER_MS = 2_147_483_647
@@ -103,6 +104,13 @@ export function createLane({ places, queueLength, onEnd }: LaneOptions): Lane {
     pump()
   }
 
+  /** False: it is full, and nobody has more waiting than whoever comes. */
+  const enqueue = (entry: Entry): boolean => {
+    if (queue.push(entry.key, entry)) return true
+    queue.makeRoom(entry.key)?.refuse()
+    return queue.push(entry.key, entry)
+  }
+
   const spawn = <Result>(work: LaneWork<Result>, options: SpawnOptions = {}): Task<Result> => {
     const { signal, deadlineMs = Infinity } = options
     const result = Promise.withResolvers<Result>()
@@ -111,6 +119,7 @@ export function createLane({ places, queueLength, onEnd }: LaneOptions): Lane {
     const controller = new AbortController()
     let timer: NodeJS.Timeout | undefined
     let over = false
+    let begun = false
 
     /** True for the first end. */
     const settle = (outcome: TaskOutcome): boolean => {
@@ -125,7 +134,8 @@ export function createLane({ places, queueLength, onEnd }: LaneOptions): Lane {
       if (!settle(outcome)) return
       result.reject(error)
       controller.abort(error)
-      if (queue.remove(work.key, entry)) ended.resolve()
+      queue.remove(work.key, entry)
+      if (!begun) ended.resolve()
       if (running.size === 0 && queue.length === 0) onIdle?.()
     }
     const cancel = (reason: string): void => stop('canceled', new VelaError('VELA_TASK_CANCELED', reason))
@@ -134,7 +144,13 @@ export function createLane({ places, queueLength, onEnd }: LaneOptions): Lane {
       key: work.key,
       bound: work.bound,
       cancel,
+      refuse: () =>
+        stop(
+          'refused',
+          new VelaError('VELA_TASK_OVERLOADED', `${queueLength} tasks wait already; retry later`),
+        ),
       start() {
+        begun = true
         work
           .start({ signal: controller.signal, deadlineMs })
           .then(
@@ -147,15 +163,11 @@ export function createLane({ places, queueLength, onEnd }: LaneOptions): Lane {
           })
       },
     }
-    const refuse = (error: VelaError): void => {
-      stop(error.code === 'VELA_TASK_OVERLOADED' ? 'refused' : 'canceled', error)
-      ended.resolve()
-    }
-
     const leftMs = deadlineMs - Date.now()
-    if (closed) refuse(new VelaError('VELA_TASK_CANCELED', 'The host stops'))
-    else if (signal?.aborted === true) refuse(new VelaError('VELA_TASK_CANCELED', reasonOf(signal.reason)))
-    else if (!(leftMs > 0)) refuse(new VelaError('VELA_TASK_TIMEOUT', 'The deadline had passed already'))
+    if (closed) cancel('The host stops')
+    else if (signal?.aborted === true) onAbort()
+    else if (!(leftMs > 0))
+      stop('timeout', new VelaError('VELA_TASK_TIMEOUT', 'The deadline had passed already'))
     else {
       signal?.addEventListener('abort', onAbort, { once: true })
       if (leftMs <= LONGEST_TIMER_MS)
@@ -165,8 +177,8 @@ export function createLane({ places, queueLength, onEnd }: LaneOptions): Lane {
           leftMs,
         ).unref()
       if (running.size < places && queue.length === 0 && mayGo(entry)) begin(entry)
-      else if (queue.push(work.key, entry)) pump()
-      else refuse(new VelaError('VELA_TASK_OVERLOADED', `${queueLength} tasks wait already; retry later`))
+      else if (enqueue(entry)) pump()
+      else entry.refuse()
     }
     return {
       result: result.promise,

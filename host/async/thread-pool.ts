@@ -23,23 +23,35 @@ const ENTRY = new URL(
   import.meta.url,
 )
 
-/** `size`: threads at most. */
-export function createThreadPool(size: number): ThreadPool {
+/**
+ * `size`: threads at most. `onStray`: a thread failed while it had no task (what a module left behind threw, or there
+ * was no thread to be had); another takes its place.
+ */
+export function createThreadPool(
+  size: number,
+  onStray: (error: unknown) => void = () => undefined,
+): ThreadPool {
   let pool: Piscina<ThreadJob, ThreadOutcome> | undefined
+  const start = (): Piscina<ThreadJob, ThreadOutcome> => {
+    const started = new Piscina<ThreadJob, ThreadOutcome>({
+      filename: ENTRY.href,
+      name: 'runJob',
+      minThreads: 0,
+      maxThreads: size,
+      idleTimeout: IDLE_MS,
+      recordTiming: false,
+    })
+    // An `error` that nobody listens to would end the host.
+    started.on('error', onStray)
+    return started
+  }
   return {
     size,
     get threads() {
       return pool?.threads.length ?? 0
     },
     run(job, signal) {
-      pool ??= new Piscina<ThreadJob, ThreadOutcome>({
-        filename: ENTRY.href,
-        name: 'runJob',
-        minThreads: 0,
-        maxThreads: size,
-        idleTimeout: IDLE_MS,
-        recordTiming: false,
-      })
+      pool ??= start()
       return pool.run(job, { signal })
     },
     async close() {

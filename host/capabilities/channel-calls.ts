@@ -32,6 +32,7 @@ export function createChannelCalls(hub: ChannelHub, options: ChannelOptions, pla
     capacity: options.capacity ?? undefined,
     slow: options.slow ?? undefined,
   }
+  let isClosed = false
   const locals = new Map<Home, Local>()
   const unanswered = new Set<() => void>()
 
@@ -70,15 +71,21 @@ export function createChannelCalls(hub: ChannelHub, options: ChannelOptions, pla
       const revoke = (): void => {
         if (isOver) return
         over()
-        reject(new GuestFacingError('Error', 'This grant has ended', 'VELA_CAPABILITY_REVOKED'))
+        reject(revoked())
       }
       let isListening = false
       unanswered.add(revoke)
-      ask((result) => {
-        if (isOver) return
+      try {
+        ask((result) => {
+          if (isOver) return
+          over()
+          resolve(result)
+        })
+      } catch (thrown) {
+        // Refused: nothing of it is kept.
         over()
-        resolve(result)
-      })
+        return reject(thrown)
+      }
       // Most are answered before anything can end them, and a signal has its price.
       queueMicrotask(() =>
         queueMicrotask(() => {
@@ -103,6 +110,9 @@ export function createChannelCalls(hub: ChannelHub, options: ChannelOptions, pla
     const bytes =
       body === undefined || Buffer.isBuffer(body) ? (body ?? Buffer.alloc(0)) : await whole(body, most)
     if (bytes.length > MESSAGE_BYTES) checkSizes(bytes)
+    // While the body came all that leaves with them has left.
+    if (isClosed) throw revoked()
+    if (call.origin.gone) throw new GuestFacingError('Error', 'The isolate is gone', 'VELA_CELL_LOST')
     return await answered(
       call,
       (reply) => ends.put(chunkOf(bytes), asked, (answer) => reply({ value: listOf(answer) })),
@@ -121,7 +131,7 @@ export function createChannelCalls(hub: ChannelHub, options: ChannelOptions, pla
           reply(resultOf(answer)),
         ),
       // What it may have been handed goes back.
-      () => ends.take(receiver, 0, 0, isEngaged === 1, () => undefined),
+      () => ends.giveUp(receiver),
     )
   }
 
@@ -150,6 +160,7 @@ export function createChannelCalls(hub: ChannelHub, options: ChannelOptions, pla
       }
     },
     close() {
+      isClosed = true
       for (const revoke of unanswered) revoke()
       for (const { ends, stopListening } of locals.values()) {
         stopListening()
@@ -159,6 +170,9 @@ export function createChannelCalls(hub: ChannelHub, options: ChannelOptions, pla
     },
   }
 }
+
+const revoked = (): GuestFacingError =>
+  new GuestFacingError('Error', 'This grant has ended', 'VELA_CAPABILITY_REVOKED')
 
 const MOST_ID = 2 ** 31
 const MOST_REASON_CHARACTERS = 4_096

@@ -15,6 +15,7 @@ import {
   type CapabilityCall,
   type CapabilityResult,
 } from './capability.ts'
+import type { Holdings } from './worker-holdings.ts'
 
 /** Where tasks are run. */
 export interface TaskRunner {
@@ -22,8 +23,6 @@ export interface TaskRunner {
   close(): void
 }
 
-/** Characters of inputs and results that one binding may have the host hold. */
-const MOST_HELD = 32 * 1024 * 1024
 const MOST_LINES = 256
 const MOST_NAME = 256
 /** Services that call each other, and tasks among them, may be this deep. */
@@ -33,28 +32,20 @@ export function createWorkerCalls(
   tenant: string,
   runner: TaskRunner,
   own: WorkerIsolates | undefined,
+  holdings: Holdings,
 ): Capability {
-  let held = 0
   let calls = 0
-  const hold = (characters: number): void => {
-    if (held + characters > MOST_HELD)
-      throw new VelaError(
-        'VELA_TASK_OVERLOADED',
-        `Inputs and results of ${MOST_HELD / 1024 / 1024} MiB wait already; take some results first`,
-      )
-    held += characters
-  }
 
   const perform = async (call: CapabilityCall): Promise<CapabilityResult> => {
     const { name, isMap, settled } = readCall(call)
     checkDepth(call, own)
     let mine = 0
     const holdMine = (characters: number): void => {
-      hold(characters)
+      holdings.hold(tenant, characters)
       mine += characters
     }
     const release = (): void => {
-      held -= mine
+      holdings.release(tenant, mine)
       mine = 0
     }
     try {

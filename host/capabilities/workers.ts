@@ -13,6 +13,7 @@ import { workersOf } from '../concurrency/workers/isolates.ts'
 import type { JsonValue } from '../registry/types.ts'
 import { AskProblem, type Binding, type CapabilityKind, type Refusal } from './capability.ts'
 import { createWorkerCalls, hostRunner, poolRunner } from './worker-calls.ts'
+import { createHoldings } from './worker-holdings.ts'
 
 export type WorkersOptions = { readonly size: number } | { readonly host: string }
 
@@ -31,6 +32,7 @@ const policySchema = z.strictObject({ size: size.optional(), host: z.array(host)
 export function createWorkersKind(
   tasks: Pick<HostTasks, 'has' | 'spawnEncoded'>,
 ): CapabilityKind<WorkersOptions> {
+  const holdings = createHoldings()
   return {
     kind: 'workers',
     defaultPolicy: {},
@@ -46,9 +48,11 @@ export function createWorkersKind(
         : `its own functions in up to ${options.size} further isolates`,
     open(options, place, isolates) {
       const own = workersOf(isolates)
-      return 'host' in options
-        ? createWorkerCalls(place.tenant, hostRunner(tasks, options.host, place.tenant), own)
-        : createWorkerCalls(place.tenant, poolRunner(own && createWorkerPool(own, options.size)), own)
+      const runner =
+        'host' in options
+          ? hostRunner(tasks, options.host, place.tenant)
+          : poolRunner(own && createWorkerPool(own, options.size))
+      return createWorkerCalls(place.tenant, runner, own, holdings)
     },
   }
 }

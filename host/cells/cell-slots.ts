@@ -33,6 +33,8 @@ export interface CellSlots {
 /** Of `maxCells`, kept free of replicas: for tenants that have no cell. */
 const RESERVED = 0.25
 
+const keyOf = (owner: string, index: number): string => `${owner} ${index}`
+
 export function createCellSlots(
   cordons: Readonly<Record<string, readonly string[]>>,
   maxCells: number,
@@ -50,7 +52,7 @@ export function createCellSlots(
   return {
     of(tenant, index) {
       const owner = owners.get(tenant) ?? `tenant:${tenant}`
-      const key = `${owner} ${index}`
+      const key = keyOf(owner, index)
       let slot = slots.get(key)
       if (slot === undefined) {
         slot = { owner, index, cell: undefined, starting: undefined, emptySinceMs: 0 }
@@ -65,6 +67,7 @@ export function createCellSlots(
     },
     cells: () => slotOfCell.keys(),
     put(slot, cell, nowMs) {
+      slots.set(keyOf(slot.owner, slot.index), slot)
       slot.cell = cell
       slot.emptySinceMs = nowMs
       slotOfCell.set(cell, slot)
@@ -72,7 +75,10 @@ export function createCellSlots(
     remove(cell) {
       const slot = slotOfCell.get(cell)
       slotOfCell.delete(cell)
-      if (slot?.cell === cell) slot.cell = undefined
+      if (slot?.cell === cell) {
+        slot.cell = undefined
+        if (slot.starting === undefined) slots.delete(keyOf(slot.owner, slot.index))
+      }
       return slot
     },
     makeRoom(index) {

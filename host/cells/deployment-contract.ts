@@ -38,8 +38,6 @@ export interface LiveDeployment {
   dispatch(call: Call): void
   /** The replicas that serve and stay: where things may settle. */
   homes(): readonly Home[]
-  /** The least loaded of them; loads one if there is none. Rejects with VELA_GUEST_* or VELA_CELL_*. */
-  place(): Promise<Home>
   /** Loads now if nothing is loaded; resolves when calls can be served, rejects with a VELA_DEPLOY_START_* error. */
   start(): Promise<Description>
   /** No new calls; resolves when what is in flight has ended or `deadlineMs` has passed, and the guest has stopped. */

@@ -68,6 +68,11 @@ export class GuestCall implements CapabilityCall {
   answer({ value, body, relay }: CapabilityResult): void {
     if (this.#answered) {
       if (relay instanceof SocketRelay) relay.drop()
+      // Nobody will read it; whatever holds it open is to hear that.
+      if (body !== undefined && !(body instanceof Uint8Array))
+        body[Symbol.asyncIterator]()
+          .return?.()
+          ?.catch(() => undefined)
       return
     }
     this.#answered = true

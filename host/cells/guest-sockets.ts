@@ -32,6 +32,8 @@ export interface GuestSockets {
 export interface GuestSocketsDeps {
   readonly limit: number
   readonly wake: () => void
+  /** A turn lasts from now on: that is room for another. */
+  readonly onEndure: () => void
 }
 
 interface Item {
@@ -54,7 +56,7 @@ interface Queue {
 /** One entry takes no more of messages (characters), so that a frame can hold it. */
 const MOST_ENTRY_BYTES = 4 * 1024 * 1024
 
-export function createGuestSockets({ limit, wake }: GuestSocketsDeps): GuestSockets {
+export function createGuestSockets({ limit, wake, onEndure }: GuestSocketsDeps): GuestSockets {
   const lasting = new Set<Turn>()
   let pinned = 0
   const queues = new Map<Turn, Queue>()
@@ -67,6 +69,7 @@ export function createGuestSockets({ limit, wake }: GuestSocketsDeps): GuestSock
     lasting.add(turn)
     if (turn.pinned) pinned++
     turn.lasts = true
+    onEndure()
     return true
   }
 

@@ -59,6 +59,7 @@ export function createLauncher(deps: LauncherDeps): Launcher {
     start: Start | undefined,
   ): LivePost => {
     const queue = createRunQueue(limits.queueLength)
+    let isLoaded = false
     const replica: Replica = new Replica({
       version: deployment.version,
       limits,
@@ -71,12 +72,21 @@ export function createLauncher(deps: LauncherDeps): Launcher {
       wake: () => cell.wake(replica),
       armed: () => history.needsTimer(),
       onLoaded: (value, atOnce) => {
+        isLoaded = true
         description = readDescription(value)
         startsAtOnce = atOnce && !description.start
         start?.onLoaded(description)
       },
+      isUp() {
+        if (isLoaded) return true
+        // Its module waits this time: calls that came with it are for the ordinary start.
+        replica.cellLost('stopped', cell.outstanding)
+        cell.drop(replica)
+        return false
+      },
       onLog: deployment.onLog,
       onTurnEnd: () => deps.onTurnEnd(post),
+      onRoom: () => set.advance(post),
       onGone: (end) => {
         start?.onGone(end)
         deps.onGone(post, end)
@@ -120,8 +130,7 @@ export function createLauncher(deps: LauncherDeps): Launcher {
   /** undefined: there is none at hand, or none to be had; an ordinary start waits, or says why. */
   const acquireNow = (index: number): Cell | undefined => {
     try {
-      const cell = deployment.acquireCell(index)
-      return cell instanceof Promise ? undefined : cell
+      return atHand(deployment.acquireCell(index))
     } catch {
       return undefined
     }
@@ -172,9 +181,9 @@ export function createLauncher(deps: LauncherDeps): Launcher {
     startAtOnce() {
       if (!startsAtOnce) return false
       const index = freeIndex()
-      const payload = deployment.prepare(history.timerIsFair())
-      const cell = payload instanceof Promise ? undefined : acquireNow(index)
-      if (payload instanceof Promise || cell === undefined) return false
+      const payload = atHand(deployment.prepare(history.timerIsFair()))
+      const cell = payload === undefined ? undefined : acquireNow(index)
+      if (payload === undefined || cell === undefined) return false
       startsAtOnce = false
       const post = createPost(index, cell, payload, undefined)
       cell.load(post.replica)
@@ -191,4 +200,11 @@ export function createLauncher(deps: LauncherDeps): Launcher {
       return startsAtOnce
     },
   }
+}
+
+/** undefined: it has to be waited for. Whoever does asks again, and hears of it if it fails. */
+function atHand<Value extends object>(value: Value | Promise<Value>): Value | undefined {
+  if (!(value instanceof Promise)) return value
+  value.catch(() => undefined)
+  return undefined
 }

@@ -5,7 +5,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { HANDLER } from '../../guest-sdk/kernel/messages.ts'
-import { toVelaError, VelaError, type ErrorCode } from '../core/errors.ts'
+import { toVelaError, type ErrorCode } from '../core/errors.ts'
 import type { Call } from './call.ts'
 import type { LiveDeployment, LiveDeploymentDeps } from './deployment-contract.ts'
 import { createHistory } from './history.ts'
@@ -117,11 +117,6 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
   const homes = (): readonly Home[] =>
     ended ? [] : set.open.map(({ home }) => home).filter((home) => !home.resting)
 
-  const leastLoaded = (): Home | undefined => {
-    const [first, ...others] = homes()
-    return others.reduce((best, home) => (best !== undefined && home.load < best.load ? home : best), first)
-  }
-
   const stopGuest = async (
     { replica, cell }: LivePost,
     reason: string,
@@ -152,14 +147,6 @@ export function createLiveDeployment(deps: LiveDeploymentDeps): LiveDeployment {
       if (set.open.length === 0 && launcher.starting === undefined && !launcher.startAtOnce()) wakeUp()
     },
     homes,
-    async place() {
-      const pausedMs = history.pausedUntilMs(performance.now()) - performance.now()
-      if (pausedMs > 0) throw new VelaError('VELA_GUEST_QUARANTINED', pausedDetail(pausedMs))
-      if (!ended && leastLoaded() === undefined) await start()
-      const home = leastLoaded()
-      if (home === undefined) throw new VelaError('VELA_CELL_LOST', 'The service has no isolate to live in')
-      return home
-    },
     start,
     async drain(reason, deadlineMs) {
       if (ended) return

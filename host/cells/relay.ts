@@ -19,10 +19,16 @@ export class SocketRelay implements SocketSink {
   #dropped = false
   #waiting: (() => void)[] = []
   #waitingBytes = 0
+  #lost: readonly [ErrorCode, string] | undefined
 
   constructor(headers: readonly string[], link: TurnLink) {
     this.headers = headers
     this.link = link
+  }
+
+  /** Why there is nobody to join any more: the turn is over. */
+  get lost(): readonly [ErrorCode, string] | undefined {
+    return this.#lost
   }
 
   /** `client` is answered with the upgrade already; what the turn has said meanwhile reaches it now. */
@@ -30,7 +36,14 @@ export class SocketRelay implements SocketSink {
     this.#client = client
     const waiting = this.#waiting
     this.#waiting = []
-    for (const say of waiting) say()
+    try {
+      for (const say of waiting) say()
+    } catch (thrown) {
+      if (!(thrown instanceof ProtocolViolation)) throw thrown
+      // Of who holds the socket, while the one between is heard: it must not be taken for that one's.
+      this.link.cancel('VELA_TURN_CANCELED')
+      client.failed('VELA_CELL_LOST', 'The WebSocket broke the protocol')
+    }
   }
 
   /** Nobody takes it. */
@@ -56,10 +69,12 @@ export class SocketRelay implements SocketSink {
   }
 
   end(broken: boolean): void {
+    this.#lost ??= ['VELA_CELL_LOST', 'The WebSocket is gone']
     this.#say(0, (client) => client.end(broken))
   }
 
   failed(code: ErrorCode, detail: string): void {
+    this.#lost ??= [code, detail]
     this.#say(0, (client) => client.failed(code, detail))
   }
 

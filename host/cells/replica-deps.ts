@@ -25,8 +25,12 @@ export interface ReplicaDeps {
   /** The engine's timer is to be armed: the deployment has no history yet, or a bad one. */
   readonly armed: () => boolean
   readonly onLoaded: (description: unknown, atOnce: boolean) => void
+  /** It serves and says something. False: it has not loaded, and was given up for that. */
+  readonly isUp: () => boolean
   readonly onLog: (level: number, text: string) => void
   readonly onTurnEnd: () => void
+  /** A turn goes on and takes none of the room for calls any more. It may be while another replica is heard. */
+  readonly onRoom: () => void
   /** The isolate is gone. `retry` are calls that may be tried again. */
   readonly onGone: (end: ReplicaEnd) => void
 }

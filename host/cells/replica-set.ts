@@ -182,7 +182,11 @@ export function createReplicaSet<P extends Post>(options: ReplicaSetOptions): Re
       return true
     },
     reopen(post) {
-      if (posts.includes(post) && !open.includes(post)) open.push(post)
+      if (!posts.includes(post) || open.includes(post)) return
+      open.push(post)
+      // Of calls that came while there was nobody else.
+      post.queue.merge(waiting.takeAll())
+      if (post.queue.length > 0) post.wake()
     },
     hasRoom,
     refill(post, most) {
@@ -202,8 +206,9 @@ export function createReplicaSet<P extends Post>(options: ReplicaSetOptions): Re
       if (post.queue.length > 0 || post.pinnedCount > 0) post.wake()
       if (posts.length < 2) return
       if (post.queue.length === 0 && open.includes(post) && longest(post) !== undefined) post.wake()
-      // It may have been the room of a call that waits elsewhere.
-      for (const other of posts) if (other !== post && other.queue.length > 0 && canTake(other)) other.wake()
+      if (!hasRoom()) return
+      // It may have been the room of a call that waits elsewhere, even behind a batch that is another service's.
+      for (const other of posts) if (other !== post && other.queue.length > 0) other.wake()
     },
     takeOlderThan(startedMs) {
       const old = waiting.takeOlderThan(startedMs)

@@ -20,7 +20,7 @@ import { createTurnLink, type TurnLinkDeps } from './turn-link.ts'
 import { createTurnOutput, type TurnOutput } from './turn-output.ts'
 import { createTurnTable, touch } from './turn-table.ts'
 import { scopeOf } from './turn-scope.ts'
-import { isGuilty, judge } from './verdict.ts'
+import { isGuilty, judge, textOf } from './verdict.ts'
 
 export type { ReplicaEnd } from './replica-deps.ts'
 
@@ -45,6 +45,7 @@ export class Replica implements Resident {
   #lastMessages = 0
   #timerFired = false
   #pinnedTurns = 0
+  #tookPinned = false
   #gone = false
   accepting = false
 
@@ -65,7 +66,11 @@ export class Replica implements Resident {
       scopeOf: (turn) => scopeOf(this.#turns, turn, deps.limits.wallMs),
       say: (message, body) => this.#say(message, body, !this.#rests()),
     })
-    this.#sockets = createGuestSockets({ limit: deps.limits.sockets, wake: deps.wake })
+    this.#sockets = createGuestSockets({
+      limit: deps.limits.sockets,
+      wake: deps.wake,
+      onEndure: deps.onRoom,
+    })
     this.#link = {
       sockets: this.#sockets,
       isOpen: (turn) => !this.#gone && this.#turns.get(turn.id) === turn,
@@ -109,7 +114,7 @@ export class Replica implements Resident {
     return this.#keeper.home
   }
   get solitary(): boolean {
-    return this.accepting && ((this.#nextPinned() ?? this.#nextQueued())?.attempts ?? 0) > 0
+    return this.accepting && (this.#next()?.attempts ?? 0) > 0
   }
   get gone(): boolean {
     return this.#gone
@@ -137,17 +142,17 @@ export class Replica implements Resident {
       }
       if (this.#deps.queue.peek() === undefined) this.#deps.refill(most)
       while (this.#lastCalls < most) {
-        const pinned = this.#nextPinned()
-        const call = pinned ?? this.#nextQueued()
+        const call = this.#next()
         if (call === undefined) break
+        const pinned = call === this.#nextPinned()
         const alone = call.attempts > 0
         if (alone && this.#lastCalls + this.#lastMessages > 0) break
-        if (pinned === undefined) this.#deps.queue.shift()
-        else {
+        this.#tookPinned = pinned
+        if (pinned) {
           this.#keeper.pinned.shift()
           this.#pinnedTurns++
-        }
-        const turn = this.#turns.open(call, sequence, pinned !== undefined)
+        } else this.#deps.queue.shift()
+        const turn = this.#turns.open(call, sequence, pinned)
         const message = call.encode(turn.id)
         messages = messages === '' ? message : `${messages},${message}`
         bodies += call.body
@@ -181,6 +186,7 @@ export class Replica implements Resident {
   }
 
   output(text: string, ascii: boolean, cpuMicros: number): void {
+    if (this.accepting && !this.#deps.isUp()) return
     this.#handler.ascii = ascii
     // What a guest hands over before the end of its entry says nothing of the time yet.
     if (cpuMicros > 0) this.#pacer.measured(this.#lastCalls + this.#lastMessages, cpuMicros)
@@ -211,7 +217,7 @@ export class Replica implements Resident {
     const guilt = entered && (reason === 'exceeded-cpu' || reason === 'exceeded-memory')
     // Who broke the process is not known; but who was in it each time it broke must be paused at last.
     const suspect = entered && (reason === 'exited' || reason === 'protocol')
-    this.#end({ reason, message: `The cell ended (${reason})` }, during, guilt, suspect)
+    this.#end({ reason, message: textOf(reason) }, during, guilt, suspect)
   }
 
   /** Takes a call that does not queue: the lifecycle hooks of the guest. */
@@ -224,6 +230,13 @@ export class Replica implements Resident {
   /** Asks what lasts to end; `replaced`: whoever comes back finds another version. */
   shut(replaced: boolean): void {
     this.#sockets.shut(...(replaced ? SERVICE_RESTART : GOING_AWAY))
+  }
+
+  /** Of both kinds in turn: neither may keep the other waiting for ever. */
+  #next(): Call | undefined {
+    const pinned = this.#nextPinned()
+    if (pinned === undefined) return this.#nextQueued()
+    return this.#tookPinned ? (this.#nextQueued() ?? pinned) : pinned
   }
 
   /** The next call for this replica alone, if there is room. They have room of their own, or two full replicas that call each other would wait for ever. */

@@ -30,9 +30,18 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   'exceeded-output': 'VELA_GUEST_RESPONSE_TOO_LARGE',
 }
 
-/** `batch` is the one that was killed; `guilt`: it was the guest that broke a limit in it. Counts the attempt of `retry`. */
+const TEXTS: Readonly<Record<string, string>> = {
+  'exceeded-cpu': 'A turn used more CPU time than it may, and its cell was ended',
+  'exceeded-memory': 'A turn used more memory than it may, and its cell was ended',
+}
+
+/** What those are told who were in a cell that is gone: the one to blame, and others. */
+export const textOf = (reason: string): string => TEXTS[reason] ?? `The cell ended (${reason})`
+
+/** `batch` is the one that was killed, 0 if none; `guilt`: it was the guest that broke a limit in it. Counts the attempt of `retry`. */
 export function judge(turns: readonly Turn[], batch: number, guilt: boolean, reason: string): Verdict {
-  const isFresh = (turn: Turn): boolean => turn.batch === batch && !turn.touched
+  // Hooks come in no batch of their own, and whoever made them sees to what follows.
+  const isFresh = (turn: Turn): boolean => batch !== 0 && turn.batch === batch && !turn.touched
   const fresh = turns.filter(isFresh)
   const suspects = guilt ? (fresh.length > 0 ? fresh : turns) : []
   const proven = suspects.length === 1

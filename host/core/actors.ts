@@ -47,7 +47,7 @@ export async function createHostActors(deps: HostActorsDeps): Promise<Actors> {
       const service = catalog.get(tenant, name)
       return service === undefined ? undefined : placeFor(service, classesOf)
     },
-    createFetch(from, request, to, activation) {
+    createFetch(from, request, to, target) {
       const requestId = from.requestId === '' ? `actor-${(++requests).toString(36)}` : from.requestId
       return createServiceFetch(
         from,
@@ -55,8 +55,9 @@ export async function createHostActors(deps: HostActorsDeps): Promise<Actors> {
         (error) => catalog.get(to.tenant, to.service)?.threw(error, requestId),
         {
           request,
+          onAbsent: () => target.absent(),
           actor() {
-            const carried = activation()
+            const carried = target.activation()
             return {
               class: to.class,
               name: to.name,

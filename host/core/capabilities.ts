@@ -57,7 +57,7 @@ export async function createHostCapabilities(deps: CapabilitiesDeps): Promise<Ho
     hosts,
     nextRequestId: () => `rpc-${(++requests).toString(36)}`,
   })
-  const tasks = createTasks(config, metrics)
+  const tasks = createTasks(config, metrics, log)
   const client = createHttpClient({ ownPorts })
   const kv = await openKv({
     dataDir: config.data,

@@ -108,6 +108,12 @@ export class SocketCall implements Call, SocketSink {
 
   join(relay: SocketRelay): void {
     if (this.canceled) return relay.drop()
+    if (this.#client !== undefined) {
+      relay.drop()
+      this.end(true)
+      throw new ProtocolViolation('A socket is answered twice')
+    }
+    if (relay.lost !== undefined) return this.#http.failed(...relay.lost)
     this.#turn = relay.link
     this.#http.attach(relay.link)
     this.head(101, relay.headers, BODY.none, '', true)
@@ -158,10 +164,12 @@ export class SocketCall implements Call, SocketSink {
 
   value(): void {
     if (this.#client === undefined) this.#http.value()
+    else this.end(true)
   }
 
   threw(error: GuestError): void {
     if (this.#client === undefined) this.#http.threw(error)
+    else this.end(true)
   }
 
   failed(code: ErrorCode, detail: string): void {

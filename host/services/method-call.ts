@@ -23,7 +23,7 @@ export interface MethodCallOptions {
   readonly signal?: AbortSignal
 }
 
-/** `result` rejects with a VelaError; if the method threw, its details have `thrown: {name, message}`. */
+/** `result` rejects with a VelaError; if the method threw, its details have `thrown: {name, message, code?}`. */
 export function createMethodCall(
   method: string,
   args: readonly JsonValue[],
@@ -73,9 +73,9 @@ export function createMethodCall(
     threw: (error: GuestError) => {
       const known = error.code === 'VELA_METHOD_NOT_FOUND' || error.code === 'VELA_GUEST_RESPONSE_TOO_LARGE'
       const code = known ? (error.code as ErrorCode) : 'VELA_GUEST_THREW'
-      const { name, message, stack } = error
+      const { name, message, stack, code: own } = error
       fail(code, code === 'VELA_GUEST_THREW' ? `${name}: ${message}` : message, {
-        thrown: { name, message },
+        thrown: { name, message, ...(own === undefined ? {} : { code: own }) },
         ...(stack === undefined ? {} : { stack: mapStack(stack) }),
       })
     },

@@ -7,6 +7,7 @@ import { ByteQueue } from '../cells/byte-queue.ts'
 import type { Call, GuestError, TurnLink } from '../cells/call.ts'
 import { SocketRelay } from '../cells/relay.ts'
 import { ERRORS, type ErrorCode } from '../core/errors.ts'
+import { ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
 import { LAST, type BodyPump } from '../http/request-body.ts'
 
 export interface ServiceFetch {
@@ -14,6 +15,8 @@ export interface ServiceFetch {
   readonly result: Promise<CapabilityResult>
 }
 
+/** What the kernel answers for an actor that it does not hold (docs/protocol.md). */
+const NOT_HERE = '0'
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/
 
 /** An actor of the service, as the invoke message names it. */
@@ -29,6 +32,8 @@ export interface ServiceFetchOptions {
   readonly request?: unknown
   /** Whose `fetch`; left out: the service's own. Asked for when the message is written. */
   readonly actor?: () => FetchedActor
+  /** The guest does not have the actor and has done nothing; the result rejects with VELA_CELL_LOST. */
+  readonly onAbsent?: () => void
 }
 
 /** Throws GuestFacingError for a request that is malformed. */
@@ -36,7 +41,7 @@ export function createServiceFetch(
   from: CapabilityCall,
   requestId: string,
   onThrew: (error: GuestError) => void,
-  { request = from.args[0], actor }: ServiceFetchOptions = {},
+  { request = from.args[0], actor, onAbsent }: ServiceFetchOptions = {},
 ): ServiceFetch {
   const { method, url, headers } = readRequest(request)
   const whole = from.body instanceof Buffer && from.body.length <= INLINE_BODY_LIMIT ? from.body : undefined
@@ -64,6 +69,10 @@ export function createServiceFetch(
     answer?.end(broken)
   }
   const fail = (code: ErrorCode, detail: string): void => {
+    if (relay !== undefined) {
+      over = true
+      return relay.failed(code, detail)
+    }
     const { exposed, title } = ERRORS[code]
     if (answer === undefined)
       reject(new GuestFacingError('Error', detail !== '' && exposed ? detail : title, code))
@@ -98,6 +107,7 @@ export function createServiceFetch(
       if (streamed !== undefined) pump ??= pumpParts(streamed, (part, last) => link?.sendBody(part, last))
     },
     head(status, answerHeaders, bodyKind, body) {
+      if (relay !== undefined || answer !== undefined) throw new ProtocolViolation('A call is answered twice')
       const value = { status, headers: [...answerHeaders] }
       if (status === 101) {
         if (link === undefined) return
@@ -125,7 +135,13 @@ export function createServiceFetch(
       relay?.end(broken)
       finish(broken)
     },
-    value: () => fail('VELA_GUEST_BAD_RESPONSE', 'The handler answered with a value'),
+    value(json) {
+      if (over) return
+      if (json !== NOT_HERE || onAbsent === undefined)
+        return fail('VELA_GUEST_BAD_RESPONSE', 'The handler answered with a value')
+      onAbsent()
+      fail('VELA_CELL_LOST', 'The cell does not have the actor')
+    },
     threw(error) {
       if (over) return
       onThrew(error)
@@ -133,11 +149,7 @@ export function createServiceFetch(
         fail('VELA_METHOD_NOT_FOUND', 'The service has no fetch handler')
       else fail('VELA_GUEST_THREW', 'The service failed')
     },
-    failed(code, detail) {
-      if (relay === undefined) return fail(code, detail)
-      over = true
-      relay.failed(code, detail)
-    },
+    failed: fail,
     wants(bytes) {
       if (relay === undefined) pump?.wants(bytes)
       else relay.wants(bytes)
@@ -148,7 +160,7 @@ export function createServiceFetch(
     },
     shut: (code, reason) => relay?.shut(code, reason),
     join(other) {
-      if (over) return other.drop()
+      if (over || relay !== undefined) return other.drop()
       passed = other
       over = true
       resolve({ value: { status: 101, headers: [...other.headers] }, relay: other })

@@ -1,119 +1,7 @@
 /** The kernel's half of actors by itself: the host is the test, and decides when it answers what. */
 import { expect, test } from 'vitest'
-import { cloneValue, decodeValue, encodeValue } from '../../guest-sdk/async/codec.ts'
-import { create } from '../../guest-sdk/capabilities/actors.ts'
-import type { CallResult } from '../../guest-sdk/kernel/calls.ts'
-import type { CapabilityKit, Power } from '../../guest-sdk/kernel/capabilities.ts'
-import type { ActorsPort } from '../../guest-sdk/kernel/actors/port.ts'
-
-interface Asked {
-  readonly method: string
-  readonly args: readonly unknown[]
-  answer(value: unknown): void
-  fail(code: string): void
-}
-
-interface Namespace {
-  ask(name: string, method: string, args?: unknown[]): Promise<unknown>
-  tell(name: string, method: string, args?: unknown[]): Promise<void>
-}
-
-/** A kernel without an engine: entries end when the test says so. */
-function createKernel(Class: new (ctx: object, env: object) => object): {
-  readonly namespace: Namespace
-  readonly asked: Asked[]
-  port: ActorsPort
-  endEntry(): Promise<void>
-} {
-  const asked: Asked[] = []
-  let atEnd: (() => void)[] = []
-  let port: ActorsPort | undefined
-  const call = (method: string, args: readonly unknown[]): Promise<CallResult> => {
-    const { promise, resolve, reject } = Promise.withResolvers<CallResult>()
-    asked.push({
-      method,
-      args,
-      answer: (value) => resolve({ id: 0, value, body: null }),
-      fail: (code) => reject(Object.assign(new Error(code), { code })),
-    })
-    return promise
-  }
-  const scope = { turn: () => 0, gate: () => undefined, deadlineMs: () => Infinity }
-  const power: Power = { call, raw: call, scope }
-  const kit = {
-    web: {},
-    createError: (name: string, message: string, code: string | undefined) =>
-      Object.assign(new Error(message), { name, code }),
-    atEntryEnd: (callback: () => void) => void atEnd.push(callback),
-    now: () => 0,
-    encodeValue,
-    decodeValue,
-    cloneValue,
-    actors: {
-      plug: (given: ActorsPort) => {
-        port = given
-      },
-      classOf: (name: string) => (name === 'A' ? Class : undefined),
-      hold: () => () => undefined,
-      within: (_turn: number, work: () => void) => work(),
-      currentTurn: () => 0,
-      envOf: () => ({}),
-      queueTask: (run: () => void) => void setImmediate(run),
-      wakeAt: () => () => undefined,
-      reportError: () => undefined,
-      describeThrown: (thrown: unknown) => JSON.stringify({ name: 'Error', message: String(thrown) }),
-    },
-  } as unknown as CapabilityKit
-  const namespace = create(kit)(power, { class: 'A', own: true }) as Namespace
-  if (port === undefined) throw new Error('nothing was plugged in')
-  return {
-    namespace,
-    asked,
-    port,
-    async endEntry() {
-      await settle()
-      const callbacks = atEnd
-      atEnd = []
-      for (const callback of callbacks) callback()
-      await settle()
-    },
-  }
-}
-
-const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-const activation = (epoch: number, entries: [string, string][] = []): object => ({
-  epoch,
-  version: 1,
-  entries,
-  complete: true,
-  alarmMs: null,
-})
-
-interface Context {
-  readonly storage: {
-    get(key: string): Promise<unknown>
-    put(key: string, value: unknown): Promise<void>
-  }
-}
-
-class Log {
-  readonly ctx: Context
-  readonly log: unknown[] = []
-  constructor(ctx: object) {
-    this.ctx = ctx as Context
-  }
-  add(item: unknown): unknown[] {
-    this.log.push(item)
-    return this.log
-  }
-  async write(key: string, value: unknown): Promise<string> {
-    await this.ctx.storage.put(key, value)
-    return 'written'
-  }
-  read(key: string): Promise<unknown> {
-    return this.ctx.storage.get(key)
-  }
-}
+import { encodeValue } from '../../guest-sdk/async/codec.ts'
+import { activation, createKernel, Log, settle, type Namespace } from './kernel-support.ts'
 
 test('a message does not overtake one that is still on its way by the host', async () => {
   const { namespace, asked } = createKernel(Log)
@@ -133,6 +21,19 @@ test('a message does not overtake one that is still on its way by the host', asy
   // Nothing is on its way any more: the host is not asked.
   expect(await namespace.ask('a', 'add', [4])).toEqual([1, 2, 3, 4])
   expect(asked).toHaveLength(3)
+})
+
+test('nothing overtakes a message in the moment between its being placed here and its standing in the mailbox', async () => {
+  for (let hops = 0; hops < 12; hops++) {
+    const { namespace, asked } = createKernel(Log)
+    const first = namespace.ask('a', 'add', ['first'])
+    asked[0]?.answer({ here: activation(1) })
+    for (let hop = 0; hop < hops; hop++) await Promise.resolve()
+    const second = namespace.ask('a', 'add', ['second'])
+    asked[1]?.answer({ here: null })
+    await first
+    expect(await second, `after ${hops} microtasks`).toEqual(['first', 'second'])
+  }
 })
 
 test('an answer waits for the write before it, and all writes of an entry are one', async () => {
@@ -200,6 +101,54 @@ test('an activation of a higher number takes the place of what is here; one that
   // Not here: the number, which no result can be.
   expect(await send('add', [5], null, 'elsewhere')).toBe(0)
 })
+
+test.each(['here', 'elsewhere'])(
+  'what an actor sends behind its writes keeps its order, to one that lives %s',
+  async (where) => {
+    const entry = Promise.withResolvers<void>()
+    class Relay extends Log {
+      readonly env: { readonly A: Namespace }
+      constructor(ctx: object, env: object) {
+        super(ctx)
+        this.env = env as { readonly A: Namespace }
+      }
+      async relay(): Promise<void> {
+        await this.ctx.storage.put('x', 1)
+        const sent = [1]
+        const first = this.env.A.ask('b', 'add', sent)
+        // A copy has been made already.
+        sent[0] = -1
+        await entry.promise
+        await this.ctx.storage.put('y', 1)
+        await Promise.all([first, this.env.A.ask('b', 'add', [2])])
+      }
+    }
+    const { namespace, asked, endEntry } = createKernel(Relay)
+    for (const name of where === 'here' ? ['a', 'b'] : ['a']) {
+      const made = namespace.ask(name, 'add', [0])
+      asked.at(-1)?.answer({ here: activation(1) })
+      await made
+    }
+    const relayed = namespace.ask('a', 'relay')
+    await endEntry()
+    entry.resolve()
+    await settle()
+    const seen: unknown[] = []
+    for (let index = 0; index < 10; index++) {
+      for (const { method, args, answer } of asked) {
+        if (method === 'ask' && args[0] === 'b' && where === 'elsewhere') {
+          if (!seen.includes(args[2])) seen.push(args[2])
+          answer({ value: '0' })
+        }
+        if (method === 'write') answer(null)
+      }
+      await endEntry()
+    }
+    await relayed
+    if (where === 'elsewhere') expect(seen).toEqual(['[1]', '[2]'])
+    else expect(await namespace.ask('b', 'add', [3])).toEqual([0, 1, 2, 3])
+  },
+)
 
 test('who is fenced answers nobody and keeps nothing', async () => {
   const { namespace, asked, endEntry } = createKernel(Log)

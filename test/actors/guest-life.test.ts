@@ -58,11 +58,23 @@ export class Broken extends Actor {
   constructor(ctx, env) { super(ctx, env); throw new TypeError('cannot be made') }
   add() { return 1 }
 }
+export class Hanging extends Base {
+  static options = { handleMs: 60, supervision: { maxRestarts: 2, backoffMs: 0 } }
+  hang() {
+    globalThis.old = { ctx: this.ctx, storage: this.ctx.storage }
+    return new Promise((resolve) => { old.resolve = resolve })
+  }
+  async hangInside() {
+    await this.ctx.storage.put('before', 1)
+    await this.ctx.storage.transaction(async (txn) => { await txn.put('never', 1); await this.hang() })
+  }
+  block() { void this.ctx.blockConcurrencyWhile(() => this.hang()) }
+}
 export class Idle extends Base {
   static options = { idleMs: 1 }
 }
 `
-const CLASSES = ['Restarting', 'Stopping', 'Child', 'Parent', 'Blocking', 'Broken', 'Idle']
+const CLASSES = ['Restarting', 'Stopping', 'Child', 'Parent', 'Blocking', 'Broken', 'Hanging', 'Idle']
 
 describeEngines('the life of actors', (engine) => {
   let host: Host
@@ -197,5 +209,73 @@ describeEngines('the life of actors', (engine) => {
       await later(20)
       return await i.add()`)
     expect(seen).toBe(2)
+  })
+
+  test('a method that never settles is given up after handleMs, and a new instance handles what waits', async () => {
+    const seen = await actors.run(`
+      const h = env.Hanging.get('h')
+      await h.add()
+      const hung = outcome(h.hang())
+      const waiting = outcome(h.add())
+      const results = [(await hung).code, (await hung).message, (await waiting).value]
+      const put = await outcome(old.storage.put('k', 1))
+      let thrown
+      try { old.ctx.passivate() } catch (error) { thrown = error.code }
+      old.resolve('too late')
+      await later()
+      return [...results, put.code, thrown, await h.add(), await h.stored()]`)
+    expect(seen).toEqual([
+      'VELA_ACTOR_DEADLINE',
+      'hang: not over after 60 ms (handleMs of its class), so the actor was given up',
+      1,
+      'VELA_ACTOR_STOPPED',
+      'VELA_ACTOR_STOPPED',
+      2,
+      [],
+    ])
+  })
+
+  test('what it wrote before stays, and the transaction it hangs in leaves no trace', async () => {
+    const seen = await actors.run(`
+      const h = env.Hanging.get('inside')
+      const { code } = await outcome(h.hangInside())
+      return [code, await h.stored()]`)
+    expect(seen).toEqual(['VELA_ACTOR_DEADLINE', [['before', 1]]])
+  })
+
+  test('a method that nobody waits for any more holds the actor no longer than handleMs either', async () => {
+    const asked = await actors.ask('unused', 'run', [
+      `return await env.Hanging.ask('gone', 'hang', [], { deadlineMs: 1 }).catch(({ code }) => code)`,
+    ])
+    expect(asked).toEqual({ value: 'VELA_ACTOR_DEADLINE' })
+    expect(await actors.run(`return await env.Hanging.get('gone').add()`)).toBe(1)
+  })
+
+  test('hanging counts as a failure: too often, and the actor is stopped', async () => {
+    const seen = await actors.run(`
+      const h = env.Hanging.get('often')
+      const all = [h.hang(), h.hang(), h.hang(), h.add()].map(outcome)
+      return [...(await Promise.all(all)).map(({ code }) => code), await h.add()]`)
+    const late = 'VELA_ACTOR_DEADLINE'
+    expect(seen).toEqual([late, late, late, 'VELA_ACTOR_STOPPED', 1])
+  })
+
+  test('what blockConcurrencyWhile waits for in vain holds the others no longer than handleMs', async () => {
+    const seen = await actors.run(`
+      const h = env.Hanging.get('blocks')
+      await h.add()
+      await h.block()
+      return [(await outcome(h.add())).code, await h.add()]`)
+    expect(seen).toEqual(['VELA_ACTOR_DEADLINE', 1])
+  })
+
+  test('actors that are each other’s parents are stopped together', async () => {
+    const seen = await actors.run(`
+      const [a, b] = [env.Stopping.get('left'), env.Stopping.get('right')]
+      await a.run("await ctx.children.get('Stopping', 'right').add()")
+      await b.run("await ctx.children.get('Stopping', 'left').add()")
+      const failed = await outcome(a.fail())
+      return [failed.code, await a.add(), await b.add()]`)
+    expect(seen).toEqual(['VELA_GUEST_THREW', 1, 1])
   })
 })

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
+import { BODY } from '../../guest-sdk/kernel/messages.ts'
 import { createActorsKind, type ActorsOptions } from '../../host/capabilities/actors.ts'
 import type { CapabilityCall } from '../../host/capabilities/capability.ts'
 import type { Call } from '../../host/cells/call.ts'
@@ -11,6 +12,7 @@ import { createActors, type Actors, type Sender } from '../../host/concurrency/a
 import { openActorStore, type ActorStore } from '../../host/concurrency/actors/store/store.ts'
 import type { Activation, ActorAddress } from '../../host/concurrency/actors/types.ts'
 import type { JsonValue } from '../../host/registry/types.ts'
+import { createServiceFetch } from '../../host/services/service-fetch.ts'
 
 export async function makeDataDir(): Promise<string> {
   const parent = await mkdtemp(join(tmpdir(), 'vela-actors-'))
@@ -99,7 +101,9 @@ const LINK: Parameters<Call['attach']>[0] = {
 }
 
 function read(call: Call, done: () => void): Taken {
-  const [, , handler] = JSON.parse(call.encode(1)) as [number, number, number]
+  const said = JSON.parse(call.encode(1)) as [number, number, number, ...unknown[]]
+  const handler = said[2]
+  if (handler === 6) return readFetch(said as unknown as string[], call, done)
   const body = JSON.parse(call.body) as unknown[]
   const [name, kind, method, argsText, , activation] = body as [
     string,
@@ -120,6 +124,23 @@ function read(call: Call, done: () => void): Taken {
     answer(value) {
       done()
       call.value(value === undefined ? undefined : JSON.stringify(JSON.stringify(value)))
+    },
+  }
+}
+
+function readFetch(said: readonly string[], call: Call, done: () => void): Taken {
+  const [, , , method = '', url, , , , , , name = '', activation = ''] = said
+  return {
+    handler: 6,
+    name,
+    kind: 'fetch',
+    method,
+    args: url,
+    activation: activation === '' ? null : (JSON.parse(activation) as Activation),
+    call,
+    answer(text) {
+      done()
+      call.head(200, [], BODY.text, String(text), true)
     },
   }
 }
@@ -154,9 +175,19 @@ export async function makeStage({ dataDir = null, alarmBackoffMs }: StageOptions
             homes: () => stage.homes.filter(({ gone, resting }) => !gone && !resting),
             start: () => stage.start(),
           },
-    createFetch: () => {
-      throw new Error('no fetch here')
-    },
+    createFetch: (from, request, to, target) =>
+      createServiceFetch(from, 'r-1', () => undefined, {
+        request,
+        onAbsent: () => target.absent(),
+        actor() {
+          const activation = target.activation()
+          return {
+            class: to.class,
+            name: to.name,
+            activation: activation === null ? '' : JSON.stringify(activation),
+          }
+        },
+      }),
     onThrew: () => undefined,
     onFailure: (what, thrown) => {
       throw new Error(what, { cause: thrown })

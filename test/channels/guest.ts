@@ -1,6 +1,6 @@
 /** A service that does with its ends of channels what a test asks, by HTTP: the path is a method, its arguments are in `args`. */
 export const GUEST = `
-import { channel, broadcast, select, env as shared } from '@vela/guest-sdk'
+import { channel, broadcast, select, timeout, env as shared } from '@vela/guest-sdk'
 const outcome = (promise) => promise.then((value) => ({ value: value === undefined ? 'undefined' : value }),
   (error) => ({ name: error.name, message: error.message, code: error.code, cause: error.cause?.message ?? error.cause }))
 let kept
@@ -37,6 +37,18 @@ export default {
     const waiting = outcome(env.JOBS.receive({ signal: stop.signal }))
     setTimeout(() => stop.abort(new Error('enough')), 5)
     return await waiting
+  },
+  async stopped(args, env) {
+    const stop = new AbortController()
+    const got = []
+    const loop = outcome((async () => {
+      for await (const value of env.JOBS.values(stop)) { got.push(value); if (value === 2) setTimeout(() => stop.abort(new Error('enough')), 5) }
+    })())
+    await env.JOBS.send(1); await env.JOBS.send(2)
+    const { message } = await loop
+    const late = await outcome(timeout(5, env.JOBS.receive()))
+    await env.JOBS.send(3)
+    return [got, message, late.code, await env.JOBS.receive()]
   },
   async choose(args, env) {
     const local = channel()

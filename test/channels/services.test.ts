@@ -162,6 +162,11 @@ describeEngines('channels between services', (engine) => {
     expect(await call(two, 'receive', 1)).toEqual(['again'])
   })
 
+  test('a loop that its signal ends, and a receive that timed out, take nothing that comes later', async () => {
+    await pair()
+    expect(await call(two, 'stopped')).toEqual([[1, 2], 'enough', 'VELA_TASK_TIMEOUT', 3])
+  })
+
   test('a client that goes away ends the receive of its request', async () => {
     await pair()
     const stop = new AbortController()

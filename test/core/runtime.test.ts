@@ -137,6 +137,7 @@ describe('calls', () => {
       `export const echo = (value) => value
        export const nothing = () => undefined
        export const fails = () => { throw new RangeError('out of stock') }
+       export const failsWithCode = () => { throw Object.assign(new Error('no tea'), { code: 'E_TEA' }) }
        export const late = async () => { await new Promise((r) => setTimeout(r, 20)); return 'late' }
        export default { fetch: () => new Response(), greet(name) { return 'Hello, ' + name } }`,
     )
@@ -149,6 +150,11 @@ describe('calls', () => {
     await expect(runtime.invoke('t/plugin', 'fails')).rejects.toMatchObject({
       code: 'VELA_GUEST_THREW',
       message: 'RangeError: out of stock',
+      details: { thrown: { name: 'RangeError', message: 'out of stock' } },
+    })
+    await expect(runtime.invoke('t/plugin', 'failsWithCode')).rejects.toMatchObject({
+      code: 'VELA_GUEST_THREW',
+      details: { thrown: { name: 'Error', message: 'no tea', code: 'E_TEA' } },
     })
     for (const method of ['unknown', 'fetch', 'constructor', '__proto__', 'toString']) {
       await expect(runtime.invoke('t/plugin', method)).rejects.toMatchObject({

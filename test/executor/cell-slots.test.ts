@@ -1,6 +1,7 @@
 /** Cells for replicas: by number, apart from each other, and never the last room that other tenants need. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Cell } from '../../host/cells/cell.ts'
+import { createCellSlots } from '../../host/cells/cell-slots.ts'
 import { until } from '../e2e/support.ts'
 import { startCells, type TestCells } from './support.ts'
 
@@ -39,6 +40,18 @@ test('a number is one cell, whoever of a cordon asks; replicas leave a quarter o
   expect(last.alive).toBe(true)
   expect(cells.pool.supervisor.count().assigned).toBe(4)
   for (const cell of [first, second, third, other, last]) cell.kill('stopped', 'The test is over')
+})
+
+test('nothing is kept of tenants whose cells have ended', () => {
+  const slots = createCellSlots({}, 100)
+  const left = ['one', 'two'].map((tenant) => {
+    const cell = { residentCount: 0 } as Cell
+    slots.put(slots.of(tenant, 0), cell, 0)
+    return cell
+  })
+  expect([...slots.all()].length).toBe(2)
+  for (const cell of left) expect(slots.remove(cell)?.cell).toBeUndefined()
+  expect([...slots.all()]).toEqual([])
 })
 
 test('a service for whose replicas there is no room goes on with those it has', async () => {

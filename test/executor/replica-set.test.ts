@@ -5,108 +5,19 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { preferred } from '../../host/cells/affinity.ts'
+import type { ReplicaSet } from '../../host/cells/replica-set.ts'
 import type { Call } from '../../host/cells/call.ts'
-import { createHome, type HomeKeeper } from '../../host/cells/home.ts'
-import { createReplicaSet, type Post, type ReplicaSet } from '../../host/cells/replica-set.ts'
-import { createRunQueue } from '../../host/cells/run-queue.ts'
-
-const QUEUE_LENGTH = 12
-const CONCURRENCY = 6
-
-interface TestCall extends Call {
-  readonly name: number
-  canceled: boolean
-  failure: string | undefined
-}
-
-/** A replica whose cell takes calls in `work` and answers in `answer`. */
-interface TestPost extends Post {
-  readonly keeper: HomeKeeper
-  woken: boolean
-  taken: Call[]
-  batch: boolean
-}
-
-let names = 0
-/** As much of a call as queues look at. */
-function createCall(affinity?: string): TestCall {
-  const call = {
-    name: ++names,
-    attempts: 0,
-    canceled: false,
-    startedMs: names,
-    affinity,
-    failure: undefined as string | undefined,
-    failed: (code: string) => {
-      call.failure = code
-    },
-  }
-  return call as unknown as TestCall
-}
-
-function createPost(index: number): TestPost {
-  const keeper = createHome({
-    version: '1',
-    queueLength: 2,
-    wake: () => post.wake(),
-    turns: () => 0,
-    hears: () => true,
-  })
-  const post: TestPost = {
-    index,
-    pid: index,
-    queue: createRunQueue(QUEUE_LENGTH),
-    keeper,
-    home: keeper.home,
-    woken: false,
-    taken: [],
-    batch: false,
-    get busy() {
-      return post.batch
-    },
-    get sharedTurns() {
-      return post.taken.length
-    },
-    get turnCount() {
-      return post.taken.length
-    },
-    get pinnedCount() {
-      return keeper.pinned.length
-    },
-    wake() {
-      post.woken = true
-    },
-  }
-  return post
-}
-
-const createSet = (onSteal?: (count: number) => void): ReplicaSet<TestPost> =>
-  createReplicaSet({ queueLength: QUEUE_LENGTH, concurrency: CONCURRENCY, onSteal })
-
-/** The cell pulls, if it was woken and is at rest: as Replica.takeEntry does. */
-function work(set: ReplicaSet<TestPost>, post: TestPost, most = 2): void {
-  if (!post.woken || post.batch) return
-  post.woken = false
-  if (post.queue.peek() === undefined) set.refill(post, most)
-  let count = 0
-  while (count < most && set.hasRoom()) {
-    const call = post.queue.shift()
-    if (call === undefined) break
-    post.taken.push(call)
-    count++
-  }
-  if (count > 0) post.batch = true
-  if (set.hasRoom() && post.queue.peek() !== undefined) set.leaveOver(post)
-}
-
-/** The batch is done, and with it one of the calls or none. */
-function answer(set: ReplicaSet<TestPost>, post: TestPost, settles: boolean): Call | undefined {
-  if (!post.batch) return undefined
-  post.batch = false
-  const call = settles ? post.taken.shift() : undefined
-  set.advance(post)
-  return call
-}
+import {
+  QUEUE_LENGTH,
+  CONCURRENCY,
+  type TestCall,
+  type TestPost,
+  createCall,
+  createPost,
+  createSet,
+  work,
+  answer,
+} from './simulated.ts'
 
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('push' as const), key: fc.option(fc.nat(3)) }) },
@@ -211,6 +122,41 @@ describe('to callers the service is one', () => {
     second.woken = false
     set.remove(first)
     expect(second.woken).toBe(true)
+  })
+})
+
+describe('nothing that waits is forgotten', () => {
+  test('room that a sibling makes is heard of behind a batch that has nothing to do with it', () => {
+    const set = createSet()
+    const [one, two] = [createPost(0), createPost(1)]
+    for (const post of [one, two]) set.add(post)
+    one.taken = Array.from({ length: CONCURRENCY }, () => createCall())
+    // It goes alone, so no sibling takes it over.
+    const again = createCall()
+    again.attempts = 1
+    set.putBack([again])
+    work(set, two)
+    expect([two.queue.length, two.woken]).toEqual([1, false])
+    // Its cell is at work for another service.
+    two.batch = true
+    one.taken = []
+    set.advance(one)
+    two.batch = false
+    work(set, two)
+    expect(two.taken).toEqual([again])
+  })
+
+  test('one that was on its way out and stays takes what has come while there was nobody else', () => {
+    const set = createSet()
+    const [one, two] = [createPost(0), createPost(1)]
+    for (const post of [one, two]) set.add(post)
+    set.shut(two)
+    set.remove(one)
+    const call = createCall()
+    set.push(call)
+    set.reopen(two)
+    work(set, two)
+    expect(two.taken).toEqual([call])
   })
 })
 

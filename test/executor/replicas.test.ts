@@ -138,6 +138,33 @@ describe('two replicas', () => {
   })
 })
 
+test('however many pinned calls wait, calls of the queue have their turn, and the other way round', async () => {
+  const deployment = cells.deploy(SOURCE, { tenant: 'flooded', limits: { cpuMs: 2000, replicas: 1 } })
+  const isolate = await deployment.call('who')
+  for (const [flood, few] of [
+    [at(deployment, 0), {}],
+    [{}, at(deployment, 0)],
+  ]) {
+    let stopped = false
+    let answers = 0
+    const flooding = Array.from({ length: 40 }, async () => {
+      while (!stopped) {
+        await deployment.call('spin', [ROUNDS], flood)
+        answers++
+      }
+    })
+    try {
+      await until('it takes few at a time', () => answers > 40, 30_000)
+      const before = answers
+      expect(await deployment.call('who', [], few)).toBe(isolate)
+      expect(answers - before).toBeLessThan(20)
+    } finally {
+      stopped = true
+      await Promise.allSettled(flooding)
+    }
+  }
+})
+
 test('a cell that is killed takes along what it had taken; what waited and what the sibling has goes on', async () => {
   const deployment = await grown({ tenant: 'killed' })
   const [lost, kept] = [homeAt(deployment, 0), homeAt(deployment, 1)]

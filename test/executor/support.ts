@@ -1,6 +1,7 @@
 /** One deployment on real cells, without the services and the gateway above it: replicas as the host's executor has them. */
 import { setInterval } from 'node:timers'
 import { createCellPool, type CellPool } from '../../host/cells/cell-pool.ts'
+import type { Cell } from '../../host/cells/cell.ts'
 import type { Home } from '../../host/cells/home.ts'
 import { createLiveDeployment, type LiveDeployment } from '../../host/cells/live-deployment.ts'
 import type { LiveDeploymentDeps } from '../../host/cells/deployment-contract.ts'
@@ -93,10 +94,13 @@ function deployOn(
     onFault: () => undefined,
     ...options,
     limits,
-    acquireCell: async (index) => {
-      const cell = await pool.supervisor.acquire(tenant, index)
-      pids.set(index, cell.pid)
-      return cell
+    acquireCell: (index) => {
+      const note = (cell: Cell): Cell => {
+        pids.set(index, cell.pid)
+        return cell
+      }
+      const given = pool.supervisor.acquire(tenant, index)
+      return given instanceof Promise ? given.then(note) : note(given)
     },
     onSteal: (count) => {
       stolen += count

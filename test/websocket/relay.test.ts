@@ -3,6 +3,10 @@
  * service answered, and the client is joined to whoever holds the socket, in whatever isolate that is.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { BODY } from '../../guest-sdk/kernel/messages.ts'
+import type { Call, TurnLink } from '../../host/cells/call.ts'
+import { SocketRelay } from '../../host/cells/relay.ts'
+import { ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
 import { describeEngines } from '../engines.ts'
 import { startRuntime, until, type TestRuntime } from '../e2e/support.ts'
 import { openSocket, refusal } from './client.ts'
@@ -29,10 +33,16 @@ export class Room extends Actor {
 }
 let canceled = 0
 export const cancels = () => canceled
+export function die() { for (;;); }
 export default {
   fetch(request) {
     request.signal.addEventListener('abort', () => canceled++)
-    return upgrade('hello')
+    if (!request.url.endsWith('/brief')) return upgrade('hello')
+    const { 0: client, 1: server } = new WebSocketPair()
+    server.accept()
+    server.send('bye')
+    server.close(3001, 'brief')
+    return new Response(null, { status: 101, webSocket: client })
   },
 }
 `
@@ -40,7 +50,18 @@ const FRONT = `
 export default {
   async fetch(request, env) {
     const { pathname } = new URL(request.url)
-    if (pathname === '/service') return await env.rooms.fetch(request)
+    if (pathname === '/service' || pathname === '/brief') return await env.rooms.fetch(request)
+    if (pathname === '/narrow') {
+      const answer = await env.narrow.fetch(request)
+      // Until the others wait there.
+      await new Promise((done) => setTimeout(done, 100))
+      return answer
+    }
+    if (pathname === '/lost') {
+      const answer = await env.narrow.fetch(request)
+      await env.narrow.die().catch(() => undefined)
+      return answer
+    }
     if (pathname === '/dropped') { await env.rooms.fetch(request); return new Response('no') }
     if (pathname === '/twice') {
       const answer = await env.rooms.fetch(request)
@@ -60,9 +81,11 @@ describeEngines('a WebSocket held by another guest', (engine) => {
     const rooms = { ...manifest, capabilities: { actors: { ROOM: { class: 'Room' } } } }
     await host.deploy('rooms', ROOMS, { manifest: rooms })
     const capabilities = {
-      services: { rooms: { service: 'rooms' } },
+      services: { rooms: { service: 'rooms' }, narrow: { service: 'narrow' } },
       actors: { ROOM: { service: 'rooms', class: 'Room' } },
     }
+    const limits = { cpuMs: 200, wallMs: 3000, concurrency: 2 }
+    await host.deploy('narrow', ROOMS, { manifest: { ...rooms, limits } })
     await host.deploy('front', FRONT, { manifest: { ...manifest, capabilities } })
     await host.deploy('far', FAR, {
       manifest: { ...manifest, capabilities: { services: { front: { service: 'front' } } } },
@@ -98,11 +121,19 @@ describeEngines('a WebSocket held by another guest', (engine) => {
     expect(Object.fromEntries(open.map((each) => [each.service, each.inFlight]))).toEqual({
       far: 0,
       front: 0,
+      narrow: 0,
       rooms: 2,
     })
     one.socket.close()
     two.socket.close()
     await Promise.all([one.closed, two.closed])
+    await settled()
+  })
+
+  test('says what it had to say and closes, also if that was before its client came', async () => {
+    const { next, closed } = await openSocket(host.urls.gateway, '/t/front/brief')
+    expect(await next()).toBe('bye')
+    expect(await closed).toEqual([3001, 'brief'])
     await settled()
   })
 
@@ -112,6 +143,22 @@ describeEngines('a WebSocket held by another guest', (engine) => {
     await settled()
     expect(await host.runtime.invoke('t/rooms', 'cancels')).toBe(before + 1)
     expect(await (await fetch(`${host.urls.gateway}/t/front/twice`)).text()).toBe('TypeError')
+    await settled()
+  })
+
+  test('leaves room for the next call as soon as it has its client', async () => {
+    const paths = ['/t/front/narrow', '/t/front/narrow', '/t/front/narrow']
+    const open = await Promise.all(paths.map((path) => openSocket(host.urls.gateway, path)))
+    for (const { next, socket } of open) {
+      expect(await next()).toBe('hello')
+      socket.close()
+    }
+    await settled()
+  })
+
+  test('that is lost before its client came is said to be', async () => {
+    const { status, body } = await refusal(host.urls.gateway, '/t/front/lost')
+    expect([status, body]).toEqual([502, expect.stringContaining('VELA_CELL_LOST')])
     await settled()
   })
 
@@ -131,4 +178,19 @@ describeEngines('a WebSocket held by another guest', (engine) => {
     expect((await closed)[0]).toBe(1001)
     await settled()
   })
+})
+
+test('what breaks the protocol before the client came is the fault of who said it, not of who passes it on', () => {
+  const said: unknown[] = []
+  const client = {
+    data: () => {
+      throw new ProtocolViolation('Bytes come that belong to no message')
+    },
+    failed: (code: string) => void said.push(code),
+  }
+  const relay = new SocketRelay([], { cancel: (code: string) => void said.push(code) } as TurnLink)
+  relay.data(Buffer.from('stray'), BODY.bytes)
+  relay.close(1000, '')
+  relay.join(client as unknown as Call)
+  expect(said).toEqual(['VELA_TURN_CANCELED', 'VELA_CELL_LOST'])
 })

@@ -53,7 +53,10 @@ describeEngines('a pool in trouble', (engine) => {
     // They are known to be short from here on, so that many stand in a worker at a time.
     await invoke('call', 'map', 'loopIf', inputs.slice(0, 40))
     const outcomes = (await invoke('settled', 'loopIf', inputs)) as JsonValue[]
-    expect(outcomes[77]).toMatchObject({ code: 'VELA_TURN_EXCEEDED_CPU' })
+    expect(outcomes[77]).toMatchObject({
+      code: 'VELA_TURN_EXCEEDED_CPU',
+      message: expect.stringMatching(/ CPU time/) as string,
+    })
     expect(outcomes.toSpliced(77, 1)).toEqual(inputs.map((_, index) => index).toSpliced(77, 1))
   })
 

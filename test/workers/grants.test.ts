@@ -14,6 +14,9 @@ const SOURCE = `
 import { WorkerEntrypoint } from '@vela/guest-sdk'
 const said = (error) => ({ name: error.name, message: error.message, code: error.code })
 export const twice = (x) => x * 2
+export class Jobs extends WorkerEntrypoint {
+  lingers(x) { this.ctx.waitUntil(new Promise(() => undefined)); return x }
+}
 export default class extends WorkerEntrypoint {
   async use(binding, method, ...args) {
     try { return await this.env[binding][method](...args) } catch (error) { return said(error) }
@@ -146,6 +149,15 @@ test('workers that are idle are given up with their cells', async () => {
   expect(await use('idle/own', 'POOL', 'run', 'twice', 4)).toBe(8)
 })
 
+test('a worker whose task left something that never ends is given up when its time is over', async () => {
+  await host.deploy('idle/lingers', SOURCE, {
+    limits: { wallMs: 500 },
+    capabilities: { workers: { POOL: { size: 1 } } },
+  })
+  expect(await use('idle/lingers', 'POOL', 'run', 'Jobs.lingers', 1)).toBe(1)
+  await until('all cells are gone', () => cellPids().length === 0)
+})
+
 test('a call that no kernel makes is refused, and holds nothing', async () => {
   const started: string[] = []
   const kind = createWorkersKind({
@@ -205,8 +217,14 @@ test('a call that no kernel makes is refused, and holds nothing', async () => {
     yield Buffer.alloc(1_000_000, 49)
     await never
   }
-  const many = Array.from({ length: 40 }, () => call({ body: slow() }).catch((error: unknown) => error))
+  // Over all bindings of the tenant, and of no other.
+  const bindings = [call, open({ host: 'a' }), open({ host: 'b' }), open({ size: 1 })]
+  const many = bindings.flatMap((one) =>
+    Array.from({ length: 20 }, () => one({ args: ['f'], body: slow() }).catch((error: unknown) => error)),
+  )
   expect(await Promise.race(many)).toMatchObject({ code: 'VELA_TASK_OVERLOADED' })
+  place.tenant = 'umbrella'
+  expect(await text(open({ host: 'double' })({}))).toBe('=1\n=2')
 })
 
 test('each worker has a cell number of its own; one that is idle gives it up, and who has none is told', () => {

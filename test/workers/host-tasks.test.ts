@@ -3,7 +3,12 @@ import { pathToFileURL } from 'node:url'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { createFairQueue } from '../../host/async/fair-queue.ts'
-import { createHostTasks, type HostTasks, type HostTasksOptions } from '../../host/async/host-tasks.ts'
+import {
+  createHostTasks,
+  type HostTasks,
+  type HostTasksOptions,
+  type TaskContext,
+} from '../../host/async/host-tasks.ts'
 import { createThreadPool } from '../../host/async/thread-pool.ts'
 import { Runtime } from '../../host/core/runtime.ts'
 import { until } from '../attack/harness.ts'
@@ -184,7 +189,55 @@ test('a host that stops waits for its tasks, begins none, and ends what does not
   await expect(stopping.spawn(() => 1).result).rejects.toMatchObject({ code: 'VELA_TASK_CANCELED' })
   await stopping.close()
   await expect(looping.result).rejects.toMatchObject({ code: 'VELA_TASK_CANCELED' })
+  await looping.ended
   expect(stopping.counts()).toEqual({ running: 0, waiting: 0, threads: 0 })
+})
+
+test('a host that stops ends what waits, as well as what runs', async () => {
+  const stopping = create(1)
+  const untilAborted = ({ signal }: TaskContext): Promise<unknown> =>
+    new Promise((resolve) => signal.addEventListener('abort', resolve))
+  const running = stopping.spawn(untilAborted)
+  const other = stopping.spawn(untilAborted)
+  const waiting = stopping.spawn(() => 1)
+  await stopping.close()
+  await expect(waiting.result).rejects.toMatchObject({ code: 'VELA_TASK_CANCELED' })
+  await Promise.all([running.ended, other.ended, waiting.ended])
+})
+
+test('what a module throws after its task has ended costs its thread, not the host', async () => {
+  const strays: unknown[] = []
+  const host = createHostTasks(
+    { threads: createThreadPool(1, (error) => strays.push(error)), onEnd: () => undefined },
+    { concurrency: 1, queueLength: 3 },
+  )
+  expect(await host.spawn({ module, export: 'throwsLater' }).result).toBe(1)
+  await until('it has thrown', () => strays.length > 0)
+  expect(strays[0]).toMatchObject({ message: 'too late' })
+  expect(await host.spawn({ module, export: 'double', input: 2 }).result).toBe(4)
+  await host.close()
+})
+
+test('a tenant whose jobs fill the queue makes room for one who has fewer', async () => {
+  const full = create(1)
+  full.register('waitFor', { module, export: 'waitFor', maxThreads: 1 })
+  full.register('double', { module, export: 'double' })
+  const shared = numbers()
+  const blocking = full.spawn({ task: 'waitFor', input: shared.buffer })
+  await until('it runs', () => shared[1] === 1)
+  const greedy = Array.from({ length: 4 }, () => full.spawnEncoded('double', 'greedy', '2', {}))
+  const quiet = full.spawnEncoded('double', 'quiet', '3', {})
+  const codes = async (tasks: typeof greedy): Promise<unknown[]> =>
+    await Promise.all(
+      tasks.map(({ result }) => result.catch(({ code }: { readonly code: string }): string => code)),
+    )
+  expect(await codes(greedy.slice(2))).toEqual(['VELA_TASK_OVERLOADED', 'VELA_TASK_OVERLOADED'])
+  await greedy[2]?.ended
+  Atomics.store(shared, 0, 1)
+  Atomics.notify(shared, 0)
+  expect(await codes([...greedy.slice(0, 2), quiet])).toEqual(['4', '4', '6'])
+  await blocking.ended
+  await full.close()
 })
 
 test('the runtime has tasks by its configuration, counts them, and ends them when it stops', async () => {

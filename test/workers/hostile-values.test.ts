@@ -1,5 +1,6 @@
 /** What a cell that was broken out of may answer to a task: nothing of it reaches the caller as a value. */
 import { expect, test } from 'vitest'
+import { GuestCall } from '../../host/cells/guest-call.ts'
 import { createTaskCall, taskError } from '../../host/concurrency/workers/task-call.ts'
 import { createTaskStats } from '../../host/concurrency/workers/task-stats.ts'
 
@@ -53,4 +54,30 @@ test('what is known of tasks is bounded, and one that goes on beyond its entry i
   expect(stats.endsAtOnce('a')).toBe(false)
   for (let index = 0; index < 1_000; index++) stats.note(`n${index}`, 1, true)
   expect(stats.averageMs('n999')).toBe(undefined)
+})
+
+test('an answer in parts that comes when nobody waits is let go, so that nothing is held for it', () => {
+  const said: string[] = []
+  const call = new GuestCall({
+    id: 1,
+    turn: 1,
+    method: 'run',
+    args: [],
+    body: undefined,
+    streams: false,
+    requestId: '',
+    deadlineMs: Infinity,
+    depth: 0,
+    origin: { gone: false, onGone: () => () => undefined },
+    say: (message) => said.push(message),
+    onOver: () => undefined,
+  })
+  call.abort()
+  let released = 0
+  const end = (): Promise<IteratorReturnResult<undefined>> => {
+    released++
+    return Promise.resolve({ done: true, value: undefined })
+  }
+  call.answer({ body: { [Symbol.asyncIterator]: () => ({ next: end, return: end }) } })
+  expect([released, said]).toEqual([1, []])
 })

@@ -1,5 +1,10 @@
 /** Pools of workers as a guest has them: parallel, in order, one task at a time in each, bounded, with typed errors. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createCellSlots } from '../../host/concurrency/workers/cell-slots.ts'
+import type { WorkerIsolates } from '../../host/concurrency/workers/isolates.ts'
+import { createWorkerPool } from '../../host/concurrency/workers/pool.ts'
+import type { Call } from '../../host/cells/call.ts'
+import type { LiveDeployment } from '../../host/cells/live-deployment.ts'
 import type { JsonValue } from '../../host/registry/types.ts'
 import { until } from '../attack/harness.ts'
 import { describeEngines } from '../engines.ts'
@@ -201,4 +206,39 @@ test('a start hook may use the workers of the version that is starting', async (
     export default { async start(env) { sum ??= await env.POOL.run('add', [2, 3]).catch((error) => error.code) } }`
   await host.deploy('acme/starting', source, { capabilities: { workers: { POOL: { size: 1 } } } })
   expect(await host.invoke('acme/starting', 'read')).toBe(5)
+})
+
+test('a pool without a worker gets the place of one that has nothing more to do, at once', async () => {
+  const slots = createCellSlots(16, 1)
+  const given: Call[] = []
+  const live = {
+    dispatch: (call: Call) => given.push(call),
+    hibernate: () => true,
+    drain: () => Promise.resolve(),
+    tick: () => undefined,
+    state: 'loaded',
+    inFlight: 0,
+  } as unknown as LiveDeployment
+  const isolates: WorkerIsolates = {
+    tenant: 'acme',
+    slots,
+    queueLength: 8,
+    idleMs: 600_000,
+    create: () => ({ live, abandon: () => undefined }),
+    includes: () => false,
+    threw: () => undefined,
+    onEnd: () => undefined,
+  }
+  const [busy, waiting] = [createWorkerPool(isolates, 1), createWorkerPool(isolates, 1)]
+  const spec = { name: 'twice', input: '1', requestId: '', depth: 1 }
+  const first = busy.run(spec, 'one')
+  const second = waiting.run(spec, 'two')
+  expect(given).toHaveLength(1)
+  given[0]?.value('12')
+  expect(await first.result).toBe('2')
+  expect(given).toHaveLength(2)
+  given[1]?.value('13')
+  expect(await second.result).toBe('3')
+  busy.close()
+  waiting.close()
 })

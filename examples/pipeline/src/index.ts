@@ -92,7 +92,7 @@ async function work(env: Env): Promise<void> {
     stages.spawn((scope) => intake(env.JOBS, numbers, scope))
     stages.spawn((scope) => computeAll(env.WORKERS, numbers, results, scope))
     stages.spawn(async ({ signal }) => {
-      for await (const result of results) await env.RESULTS.send(result, { signal })
+      for await (const result of results.values({ signal })) await env.RESULTS.send(result, { signal })
     })
   })
 }
@@ -117,7 +117,8 @@ async function computeAll(
   scope: TaskScope,
 ): Promise<void> {
   const lane = async ({ signal }: TaskScope): Promise<void> => {
-    for await (const number of numbers) await results.send(await compute(workers, number, signal), { signal })
+    for await (const number of numbers.values({ signal }))
+      await results.send(await compute(workers, number, signal), { signal })
   }
   try {
     await taskGroup(async (lanes) => {

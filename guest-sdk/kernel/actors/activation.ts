@@ -14,6 +14,7 @@ import { readClassOptions, type ClassOptions } from './class-options.ts'
 import type { ActorId } from './context.ts'
 import type { ActorsEnvironment } from './environment.ts'
 import { createHeldSockets, createSocketGate, type HeldSockets } from './held-sockets.ts'
+import { createIdleWatch } from './idle.ts'
 import type { Instance } from './instance.ts'
 import { TextMap, soon, type Deferred } from './intrinsics.ts'
 import { leave } from './leaving.ts'
@@ -22,6 +23,7 @@ import type { Scope } from './port.ts'
 import { Runner } from './runner.ts'
 import { construct, upgrade } from './starting.ts'
 import { ActorStorage, type Activated } from './storage.ts'
+import { createTimeLimit, type TimeLimit } from './time-limit.ts'
 
 const MOST_INTERLEAVED = 1000
 
@@ -34,6 +36,7 @@ export class Activation {
   readonly env: ActorsEnvironment
   readonly mailbox: Mailbox<Message>
   readonly runner: Runner
+  readonly limit: TimeLimit
   /** Version of the class that wrote the state; null: there is none. */
   storedVersion: number | null
   state: 'up' | 'starting' | 'paused' | 'leaving' | 'gone' = 'up'
@@ -48,14 +51,14 @@ export class Activation {
   #busy = 0
   #isPumping = false
   #isAwake = false
-  #isIdleArmed = false
+  readonly #idle: () => void
 
   constructor(env: ActorsEnvironment, Class: ActorClass, className: string, name: string, from: Activated) {
     const { kit } = env
     this.env = env
     this.id = freeze({ class: className, name })
     this.options = readClassOptions(Class.options)
-    const { capacity, overflow, supervision, version, interleaved } = this.options
+    const { capacity, overflow, supervision, version, interleaved, handleMs } = this.options
     this.#supervisor = createSupervisor(supervision)
     const full = (message: Message): void => this.refuse(message, env.errors.mailboxFull(capacity), 'dropped')
     this.mailbox = createMailbox({ capacity, overflow, onDropped: full })
@@ -73,15 +76,21 @@ export class Activation {
     })
     const gate = (): Promise<void> | undefined => this.storage.gate()
     const socketGate = createSocketGate(gate, kit.actors.reportError)
+    const { errors } = env
+    this.limit = createTimeLimit({ limitMs: handleMs, errors, now: kit.now, wakeAt: kit.actors.wakeAt })
     this.runner = new Runner({
       env,
       className,
       storage: () => this.storage,
       interleaved,
+      limit: this.limit,
+      handleMs,
       socketGate,
       dead: (message) => env.dead(this.id, message, 'threw'),
-      onThrew: (instance, thrown) => {
-        if (instance === this.instance) this.#direct(this.#supervisor.strategy, thrown)
+      onThrew: (instance, thrown, tookTooLong) => {
+        if (instance !== this.instance) return
+        if (tookTooLong) this.dropInstance()
+        this.#direct(this.#supervisor.strategy, thrown)
       },
       onEnded: () => this.pump(),
     })
@@ -91,6 +100,7 @@ export class Activation {
       deadlineMs: () => this.runner.speaker?.init.deadlineMs ?? Infinity,
       powers: new TextMap(),
     }
+    this.#idle = createIdleWatch(this)
     this.sockets = createHeldSockets({
       web: kit.web,
       gate: socketGate,
@@ -106,6 +116,8 @@ export class Activation {
 
   /** An event of a WebSocket. False: the mailbox is full. */
   #postEvent(method: string, args: readonly unknown[]): boolean {
+    // The client's last words, after all that the actor had to say: nobody would ever take them out.
+    if (this.state === 'gone') return true
     const message = ownMessage(this.env.kit.actors, 'socket', method, args)
     if (this.push(message)) return true
     message.init.release()
@@ -123,6 +135,7 @@ export class Activation {
   /** False: the mailbox is full, and nothing was done. */
   push(message: Message): boolean {
     const { init } = message
+    this.limit.check()
     const slot = this.mailbox.push(message, init.priority)
     if (slot === undefined) return false
     message.slot = slot
@@ -203,7 +216,9 @@ export class Activation {
   }
 
   #direct(directive: Directive, thrown: unknown): void {
-    if (directive === 'restart') return this.#restart()
+    // Without an instance there is nothing to go on with.
+    if (directive === 'restart' || (directive === 'resume' && this.instance === undefined))
+      return this.#restart()
     if (directive === 'stop') return this.stop('it failed')
     if (directive !== 'escalate') return
     this.state = 'paused'
@@ -213,7 +228,7 @@ export class Activation {
         if (this.state !== 'paused') return
         this.state = 'up'
         const decided = answer === 'escalate' ? 'stop' : (answer as Directive)
-        this.#direct(decided === 'resume' && this.instance === undefined ? 'restart' : decided, thrown)
+        this.#direct(decided, thrown)
         this.pump()
       },
       () => this.stop('its parent could not decide'),
@@ -246,8 +261,9 @@ export class Activation {
     this.dropInstance()
     this.sockets.closeAll('stopped')
     this.refuseAll(this.env.errors.stopped(`The actor was stopped: ${why}`))
-    this.env.stopChildren(this.id)
     leave(this)
+    // Behind it: actors may be each other's parents.
+    this.env.stopChildren(this.id)
   }
 
   /** What it wrote did not become durable: nobody may go on from there. */
@@ -279,20 +295,6 @@ export class Activation {
     if (this.state !== 'up' || !this.isQuiet) return
     if (this.leavesWith !== undefined) return this.env.quiet()
     if (this.wantsOut) return leave(this)
-    if (!this.#isIdleArmed) this.#armIdle(this.env.kit.now() + this.options.idleMs)
-  }
-
-  /** Looked at when the time has come: messages that come meanwhile cost nothing. */
-  #armIdle(atMs: number): void {
-    this.#isIdleArmed = true
-    const { actors, now } = this.env.kit
-    const { idleMs } = this.options
-    actors.wakeAt(atMs, () => {
-      this.#isIdleArmed = false
-      if (this.state !== 'up' || !this.isQuiet) return
-      const dueMs = this.sockets.size > 0 ? now() + idleMs + 1 : this.runner.endedMs + idleMs
-      if (dueMs > now()) this.#armIdle(dueMs)
-      else leave(this)
-    })
+    this.#idle()
   }
 }

@@ -53,6 +53,7 @@ export function createArrivals(deps: ArrivalsDeps): ActorsPort {
       turn.threw(errors.mailboxFull(activation.mailbox.depth))
     } catch (thrown) {
       turn.threw(thrown)
+      prune(address)
     }
   }
 

@@ -1,4 +1,6 @@
 /** Reads what callers of actors give: names, methods, arguments. */
+import { isArray } from '../primordials.ts'
+
 const MOST_NAME_CHARACTERS = 512
 const MAX_WAIT_MS = 86_400_000
 
@@ -14,7 +16,7 @@ export function methodOf(method: unknown): string {
 }
 
 export function listOf(args: unknown): readonly unknown[] {
-  if (Array.isArray(args)) return args
+  if (isArray(args)) return args
   throw new TypeError('actors: arguments are a list')
 }
 

@@ -7,6 +7,8 @@ export interface ClassOptions {
   readonly overflow: Overflow
   /** Without anything to do for so long, it is passivated (milliseconds). */
   readonly idleMs: number
+  /** How long a message may be handled (milliseconds). */
+  readonly handleMs: number
   /** Messages may begin before others have ended. */
   readonly interleaved: boolean
   readonly supervision: Required<SupervisionOptions>
@@ -15,6 +17,8 @@ export interface ClassOptions {
 
 const DEFAULT_IDLE_MS = 60_000
 const MAX_IDLE_MS = 86_400_000
+const DEFAULT_HANDLE_MS = 30_000
+const MAX_HANDLE_MS = 300_000
 const MAX_VERSION = 2_147_483_647
 
 /** Throws TypeError or RangeError that names what is wrong. */
@@ -22,12 +26,14 @@ export function readClassOptions(given: unknown): ClassOptions {
   if (given !== undefined && (typeof given !== 'object' || given === null))
     throw new TypeError('static options: an object')
   const options = (given ?? {}) as Record<string, unknown>
-  const { mailbox, idleMs = DEFAULT_IDLE_MS, concurrency = 'sequential', supervision, version = 1 } = options
+  const { mailbox, idleMs = DEFAULT_IDLE_MS, handleMs = DEFAULT_HANDLE_MS } = options
+  const { concurrency = 'sequential', supervision, version = 1 } = options
   if (concurrency !== 'sequential' && concurrency !== 'interleaved')
     throw new TypeError('static options: concurrency is "sequential" or "interleaved"')
   return {
     ...readMailboxOptions(mailbox),
     idleMs: natural('idleMs', idleMs, 0, MAX_IDLE_MS),
+    handleMs: natural('handleMs', handleMs, 1, MAX_HANDLE_MS),
     interleaved: concurrency === 'interleaved',
     supervision: readSupervisionOptions(supervision),
     version: natural('version', version, 1, MAX_VERSION),

@@ -2,6 +2,7 @@
  * `ctx` of an actor. Its fields are private: a guest must not reach the activation through them. When the instance is given up, what
  * it kept of its `ctx` refuses, so that two instances never write to one state.
  */
+import { freeze } from '../primordials.ts'
 import type { HeldSockets } from './held-sockets.ts'
 import type { Storage } from './storage-api.ts'
 
@@ -43,11 +44,11 @@ export class ActorContext {
     return this.#deps.storage
   }
   get mailbox(): { readonly depth: number } {
-    return Object.freeze({ depth: this.#deps.depth() })
+    return freeze({ depth: this.#deps.depth() })
   }
   get children(): object {
     const { child, check, children } = this.#deps
-    return Object.freeze({
+    return freeze({
       get: (target: unknown, name: unknown): object => {
         check()
         return child(target, name)

@@ -5,6 +5,8 @@ import { StringOf } from '../primordials.ts'
 export interface ActorErrors {
   mailboxFull(depth: number): unknown
   deadline(what: string): unknown
+  /** Guest code of an actor that was not over after `handleMs`. */
+  tooLong(what: string, limitMs: number): unknown
   stopped(detail: string): unknown
   fenced(): unknown
   /** What became of a call about the state, from what it rejected with. */
@@ -21,15 +23,15 @@ export function createActorErrors({
   createError,
   actors,
 }: Pick<CapabilityKit, 'createError' | 'actors'>): ActorErrors {
+  const { apply } = Reflect
   const own = new WeakSet<object>()
   const has = WeakSet.prototype.has
   const add = WeakSet.prototype.add
   const make = (name: string, message: string, code: string): unknown => {
     const error = createError(name, message, code) as object
-    Reflect.apply(add, own, [error])
+    apply(add, own, [error])
     return error
   }
-  const { apply } = Reflect
   const isOwn = (value: unknown): boolean =>
     typeof value === 'object' && value !== null && apply(has, own, [value])
   const { parse } = JSON
@@ -42,6 +44,12 @@ export function createActorErrors({
     mailboxFull: (depth) =>
       make('Error', `The mailbox of the actor is full: ${depth} messages wait`, 'VELA_ACTOR_MAILBOX_FULL'),
     deadline: (what) => make('Error', `${what}: no answer before the deadline`, 'VELA_ACTOR_DEADLINE'),
+    tooLong: (what, limitMs) =>
+      make(
+        'Error',
+        `${what}: not over after ${limitMs} ms (handleMs of its class), so the actor was given up`,
+        'VELA_ACTOR_DEADLINE',
+      ),
     stopped: (detail) => make('Error', detail, 'VELA_ACTOR_STOPPED'),
     fenced,
     storage(reason) {

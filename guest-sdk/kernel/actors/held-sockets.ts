@@ -4,7 +4,7 @@
  */
 import type { WebHooks } from '../web-contract.ts'
 import { soon } from './intrinsics.ts'
-import { subscribe } from '../primordials.ts'
+import { isArray, subscribe } from '../primordials.ts'
 
 /** As much of a WebSocket as is used here; everything in it is within the guest's reach. */
 export interface SocketLike {
@@ -154,7 +154,7 @@ const OPEN = 1
 
 function readTags(given: unknown): string[] {
   if (given === undefined) return []
-  if (!Array.isArray(given) || given.length > MOST_TAGS)
+  if (!isArray(given) || given.length > MOST_TAGS)
     throw new TypeError(`ctx.acceptWebSocket: tags are a list of at most ${MOST_TAGS} texts`)
   const tags: string[] = []
   for (let index = 0; index < given.length; index++) {

@@ -1,5 +1,5 @@
 /** How an actor leaves this isolate: `onPassivate`, then what it wrote becomes durable, then the host forgets where it lived. */
-import { ReflectApply } from '../primordials.ts'
+import { ReflectApply, toPromise } from '../primordials.ts'
 import type { Activation } from './activation.ts'
 import { hookOf } from './instance.ts'
 import { ignore } from './intrinsics.ts'
@@ -35,7 +35,7 @@ async function passivate(activation: Activation): Promise<void> {
       activation.runner.within(undefined, () => {
         result = ReflectApply(hook, instance?.object, [])
       })
-      await result
+      await activation.limit.bound(toPromise(result), 'onPassivate')
     }
   } catch (thrown) {
     env.kit.actors.reportError(thrown)

@@ -15,10 +15,11 @@ export interface ReroutingDeps {
   readonly deadlines: () => Deadlines
   readonly raw: (className: string) => Power['raw']
   readonly activate: (address: Address, from: Activated | null) => Activation | undefined
+  readonly prune: (address: Address) => void
 }
 
 export function createRerouting(deps: ReroutingDeps): (address: Address, message: Message) => void {
-  const { kit, errors, raw, activate } = deps
+  const { kit, errors, raw, activate, prune } = deps
 
   const reroute = (address: Address, message: Message): void => {
     message.slot = undefined
@@ -62,13 +63,16 @@ export function createRerouting(deps: ReroutingDeps): (address: Address, message
           if (here !== undefined) return reroute(address, message)
           if (init.kind === 'ask') message.send(init.answer(kit.decodeValue(value as string)))
           over()
+          prune(address)
         } catch (thrown) {
           failed(thrown)
+          prune(address)
         }
       },
       (reason) => {
         address.outstanding--
         failed(reason)
+        prune(address)
       },
     )
   }

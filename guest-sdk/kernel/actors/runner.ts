@@ -8,17 +8,20 @@ import type { ActorsEnvironment } from './environment.ts'
 import { workOf, type Instance } from './instance.ts'
 import type { Message } from './message.ts'
 import type { ActorStorage } from './storage.ts'
+import type { Started, TimeLimit } from './time-limit.ts'
 
 export interface RunnerDeps {
   readonly env: ActorsEnvironment
   readonly className: string
   readonly storage: () => ActorStorage
   readonly interleaved: boolean
+  readonly limit: TimeLimit
+  readonly handleMs: number
   readonly socketGate: (run: () => void) => void
   /** Nobody may hear of it otherwise. */
   readonly dead: (message: Message) => void
-  /** The guest's own code threw. */
-  readonly onThrew: (instance: Instance, thrown: unknown) => void
+  /** The guest's own code threw, or took too long: then nothing of it can go on. */
+  readonly onThrew: (instance: Instance, thrown: unknown, tookTooLong: boolean) => void
   /** There is room for the next. */
   readonly onEnded: () => void
 }
@@ -58,7 +61,7 @@ export class Runner {
   }
 
   run(instance: Instance, message: Message): void {
-    const { env, className, storage } = this.#deps
+    const { env, className, handleMs, limit, storage } = this.#deps
     const { kind, method } = message.init
     const work = workOf(instance, message)
     if (work === undefined && kind !== 'alarm') {
@@ -70,19 +73,24 @@ export class Runner {
     this.#runs.set(run, message)
     this.running++
     if (kind !== 'failure') this.#latest = message
-    const ended = (): void => {
-      this.#runs.delete(run)
+    let started: Started | undefined
+    /** False: it took too long, and nobody waits for it any more. */
+    const ends = (): boolean => {
+      if (!this.#runs.delete(run)) return false
+      if (started !== undefined) limit.end(started)
       this.running--
+      if (this.#latest === message) this.#latest = undefined
       this.endedMs = env.kit.now()
+      return true
     }
     const done = (value: unknown): void => {
-      ended()
+      if (!ends()) return
       this.#finish(instance, message, value)
       this.#deps.onEnded()
     }
-    const fail = (thrown: unknown): void => {
-      ended()
-      this.#fail(instance, message, thrown)
+    const fail = (thrown: unknown, tookTooLong = false): void => {
+      if (!ends()) return
+      this.#fail(instance, message, thrown, tookTooLong)
       this.#deps.onEnded()
     }
     let value: unknown
@@ -91,7 +99,11 @@ export class Runner {
       this.within(message, () => {
         value = work?.()
       })
-      if (isThenable(value)) return subscribe(toPromise(value), done, fail)
+      if (isThenable(value)) {
+        const promise = toPromise(value)
+        started = limit.begin(() => fail(env.errors.tooLong(method, handleMs), true))
+        return subscribe(promise, done, fail)
+      }
     } catch (thrown) {
       return fail(thrown)
     }
@@ -125,7 +137,7 @@ export class Runner {
     if (socket !== null) env.kit.web.gateSocket(socket, socketGate, true)
   }
 
-  #fail(instance: Instance, message: Message, thrown: unknown): void {
+  #fail(instance: Instance, message: Message, thrown: unknown, tookTooLong = false): void {
     const { env, dead, onThrew } = this.#deps
     const { kind } = message.init
     const { broken } = message
@@ -133,7 +145,7 @@ export class Runner {
     this.#reply(message, () => message.fail(error))
     if (kind === 'tell') dead(message)
     if (kind !== 'ask') env.kit.actors.reportError(thrown)
-    if (instance.live && broken === undefined) onThrew(instance, thrown)
+    if (instance.live && broken === undefined) onThrew(instance, thrown, tookTooLong)
   }
 
   /** The output gate. */

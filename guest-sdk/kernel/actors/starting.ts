@@ -80,7 +80,7 @@ function block(
     instance.blocked--
     activation.wake()
   }
-  subscribe(promise, over, (thrown) => {
+  subscribe(activation.limit.bound(promise, 'blockConcurrencyWhile'), over, (thrown) => {
     // Before an upgrade it may well not understand what it finds.
     if (instance.live && !isForUpgrade) activation.startFailed(thrown)
     over()
@@ -134,7 +134,7 @@ async function attempt(activation: Activation): Promise<void> {
       activation.runner.within(undefined, () => {
         result = ReflectApply(work, object, [old, activation.storedVersion])
       })
-      await result
+      await activation.limit.bound(toPromise(result), 'upgrade')
     }
     if (!storage.commit(changes, true)) throw env.errors.fenced()
   } finally {

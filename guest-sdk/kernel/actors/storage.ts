@@ -73,7 +73,7 @@ export class ActorStorage {
       epoch: activated.epoch,
       // Written meanwhile, perhaps: then the store's is the older.
       onRead: (key, text) => {
-        if (!this.#cache.has(key) && !this.#complete) this.#keep(key, text)
+        if (!this.#cache.has(key) && !this.#complete && this.#hasRoom()) this.#keep(key, text)
       },
     })
     this.epoch = activated.epoch
@@ -183,6 +183,14 @@ export class ActorStorage {
     this.#cache.set(key, text)
   }
 
+  /** Makes room if it may: what the store does not have yet must stay. */
+  #hasRoom(): boolean {
+    if (this.#cached <= MAX_CACHE) return true
+    if (this.#flight !== undefined || !this.#pending.isEmpty) return false
+    this.#forgetCache(false)
+    return true
+  }
+
   #forgetCache(complete: boolean): void {
     this.#cache = new TextMap()
     this.#cached = 0
@@ -230,7 +238,7 @@ export class ActorStorage {
     const done = this.#flight?.done
     this.#flight = undefined
     if (!this.#pending.isEmpty) this.#schedule()
-    else if (this.#cached > MAX_CACHE) this.#forgetCache(false)
+    else this.#hasRoom()
     done?.resolve()
   }
 

@@ -13,6 +13,7 @@ import { createDepartures } from './departures.ts'
 import type { ActorsEnvironment } from './environment.ts'
 import { createActorErrors, type ActorErrors } from './errors.ts'
 import { TextMap, defer, ignore } from './intrinsics.ts'
+import { freeze } from '../primordials.ts'
 import { createRerouting } from './rerouting.ts'
 import type { Activated } from './storage.ts'
 
@@ -57,7 +58,7 @@ export function createActorTable(
     if (names === undefined) classes.set(className, (names = new TextMap()))
     let address = names.get(name)
     if (address === undefined) {
-      const id = Object.freeze({ class: className, name })
+      const id = freeze({ class: className, name })
       address = { id, activation: undefined, outstanding: 0, parent: null, children: undefined }
       names.set(name, address)
     }
@@ -68,6 +69,7 @@ export function createActorTable(
     if (address.activation !== undefined || address.outstanding > 0 || (address.children?.size ?? 0) > 0)
       return
     const { class: className, name } = address.id
+    if (find(className, name) !== address) return
     classes.get(className)?.delete(name)
     if (address.parent === null) return
     const parent = find(address.parent.class, address.parent.name)
@@ -172,6 +174,8 @@ export function createActorTable(
     const Class = actors.classOf(className)
     if (Class === undefined) throw errors.notFound(className)
     address.activation = new Activation(environment, Class, className, name, from)
+    // Whether the message for which it begins can be given to it or not: it leaves when it is idle.
+    address.activation.wake()
     old?.evict()
     return address.activation
   }
@@ -186,7 +190,7 @@ export function createActorTable(
     return all
   }
   const deadlines = (): ActorsEnvironment['deadlines'] => environment.deadlines
-  const reroute = createRerouting({ kit, errors, deadlines, raw, activate })
+  const reroute = createRerouting({ kit, errors, deadlines, raw, activate, prune })
   actors.plug(
     createArrivals({ kit, errors, budget, departures, classes, gate, activate, addressOf, find, prune }),
   )

@@ -29,7 +29,7 @@ function statusText({ active, stored, bytes, deadLetters }: ActorsStatus): strin
     Object.entries(active).map(([name, count]) => [name, String(count)]),
     'no actor is active',
   )
-  return `${classes}\n\nstored: ${stored} actors, ${sizeText(bytes)}\ndead letters: ${deadLetters}`
+  return `${classes}\n\nstored: ${stored} ${stored === 1 ? 'actor' : 'actors'}, ${sizeText(bytes)}\ndead letters: ${deadLetters}`
 }
 
 const letterTable = (letters: readonly DeadLetter[]): string =>

@@ -40,6 +40,8 @@ export function createActors(deps: ActorsDeps): Actors {
     { method, reason, args },
   ) => {
     meter.deadLetter()
+    // What it stored is dropped with a service, and nothing is to stand under its name again for one that comes later.
+    if (tenant !== HOST && deps.find(tenant, service) === undefined) return Promise.resolve()
     return store.addDead(tenant, service, {
       class: className,
       name,

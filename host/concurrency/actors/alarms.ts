@@ -76,7 +76,12 @@ export function createAlarms(deps: AlarmsDeps): Alarms {
   const look = (): void => {
     timerAtMs = Infinity
     clearTimeout(timer)
-    if (state !== 'on' || looking) return
+    if (state !== 'on') return
+    if (looking) {
+      // What came free meanwhile may be room for a service that this look leaves out.
+      again = Math.min(again, now())
+      return
+    }
     if (running.size >= MAX_AT_ONCE) return
     looking = true
     again = Infinity

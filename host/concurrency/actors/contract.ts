@@ -17,13 +17,20 @@ export interface ActorsDeps {
     from: CapabilityCall,
     request: unknown,
     to: ActorAddress,
-    activation: () => Activation | null,
+    target: FetchTarget,
   ) => { readonly call: Call; readonly result: Promise<CapabilityResult> }
   /** For the log of the service. */
   readonly onThrew: (address: ActorAddress, error: GuestError, requestId: string) => void
   readonly onFailure: (what: string, thrown: unknown) => void
   readonly meter: ActorMeter
   readonly alarmBackoffMs?: number
+}
+
+export interface FetchTarget {
+  /** What goes with the request; asked for when the home takes it. */
+  activation(): Activation | null
+  /** The home does not have the actor and has done nothing; the result rejects. */
+  absent(): void
 }
 
 /** Who counts. */

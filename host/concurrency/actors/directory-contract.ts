@@ -19,6 +19,8 @@ export interface DirectoryDeps {
   readonly find: (tenant: string, service: string) => ActorService | undefined
   /** Has everything at the home passivate; resolves when it is done, or cannot be. */
   readonly passivate: (home: Home) => Promise<void>
+  /** Actors that one home may have; 100,000 if left out. */
+  readonly mostAtHome?: number
 }
 
 /** An actor at its home. */

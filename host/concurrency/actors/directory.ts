@@ -2,38 +2,24 @@
  * Where actors live. An address has one entry while its actor is active or on its way, and an entry has one home.
  * Invariants: at most one home may read and write an actor's state, and it proves itself by the epoch it was given; an epoch is
  * never given twice; state is read after every change that was accepted before; messages of one sender reach the home in the order
- * they came; what waits is bounded, and waits no longer than a load or a rest may take.
+ * they came; what waits is bounded, and waits no longer than a load or a rest may take; a home has a bounded number of actors.
  * Threat: a guest that claims to hold what it does not, or that was stopped and wakes up late. Its claims are compared
  * with the entry and refused.
  */
 import { toVelaError, VelaError } from '../../core/errors.ts'
 import type { Home } from '../../cells/home.ts'
 import type { ActorService, Directory, DirectoryDeps, Placed, Visit } from './directory-contract.ts'
+import { createEntry, type Entry } from './entry.ts'
 import type { Loaded } from './store/store.ts'
 import { keyOf, MAX_WAITING } from './types.ts'
 import type { Activation, ActorAddress } from './types.ts'
 
-interface Entry {
-  readonly key: string
-  readonly address: ActorAddress
-  /** 'placing': its state is being read, or a home is being found; 'leaving': its home is asked to let it go. */
-  state: 'placing' | 'active' | 'leaving'
-  home: Home | undefined
-  epoch: number
-  row: number | null
-  /** The home may not know of it yet. */
-  unproven: boolean
-  /** The home has been told of it, or was to be. */
-  offered: boolean
-  inFlight: number
-  /** Of a deleted service. */
-  dropped: boolean
-  waiting: { readonly caller: Home | undefined; readonly visit: Visit }[]
-}
-
 const MAX_TRIES = 5
+/** More than an isolate has memory for; a guest that only says that it has them would fill the host's. */
+const MOST_AT_HOME = 100_000
 
-export function createDirectory({ load, find, passivate }: DirectoryDeps): Directory {
+export function createDirectory(deps: DirectoryDeps): Directory {
+  const { load, find, passivate, mostAtHome = MOST_AT_HOME } = deps
   const entries = new Map<string, Entry>()
   const homes = new Map<Home, Set<Entry>>()
   /** Homes of a service that rest just now. */
@@ -43,7 +29,7 @@ export function createDirectory({ load, find, passivate }: DirectoryDeps): Direc
   const settleAt = (entry: Entry, home: Home): void => {
     entry.home = home
     entry.epoch = ++lastEpoch
-    entry.offered = false
+    entry.offers = 0
     const present = homes.get(home)
     if (present !== undefined) return void present.add(entry)
     homes.set(home, new Set([entry]))
@@ -70,7 +56,9 @@ export function createDirectory({ load, find, passivate }: DirectoryDeps): Direc
 
   const begin = (entry: Entry): void => {
     entry.state = 'placing'
-    place(entry).catch((thrown: unknown) => {
+    const round = ++entry.round
+    place(entry, round).catch((thrown: unknown) => {
+      if (entry.round !== round) return
       const waiting = entry.waiting
       entry.waiting = []
       // One that is active all the same only could not be looked at again.
@@ -81,7 +69,7 @@ export function createDirectory({ load, find, passivate }: DirectoryDeps): Direc
     })
   }
 
-  const place = async (entry: Entry): Promise<void> => {
+  const place = async (entry: Entry, round: number): Promise<void> => {
     const { address } = entry
     const service = find(address.tenant, address.service)
     if (service === undefined)
@@ -97,16 +85,18 @@ export function createDirectory({ load, find, passivate }: DirectoryDeps): Direc
       if (tries === MAX_TRIES) throw new VelaError('VELA_CELL_LOST', 'No cell for the actor stayed up')
       const home = choose(service, entry) ?? (await bring(address, service, entry))
       const { row } = await loading
-      if (entry.dropped || entry.state !== 'placing') break
+      if (entry.dropped || entry.round !== round) break
       // Since then it may have gone, or begun to rest.
       if (home === undefined || home.gone || !service.homes().includes(home)) continue
+      if (countAt(home) >= mostAtHome)
+        throw new VelaError('VELA_CELL_OVERLOADED', `The isolate has ${mostAtHome} actors; retry later`)
       entry.row = row
       settleAt(entry, home)
     }
     const loaded = await loading
     if (entry.dropped) throw new VelaError('VELA_SERVICE_NOT_FOUND', 'The service was deleted')
     // Its home began to rest meanwhile: whoever waits is served behind that.
-    if (entry.state !== 'placing') return
+    if (entry.round !== round || entry.state !== 'placing') return
     const { home } = entry
     if (home === undefined) return begin(entry)
     entry.state = 'active'
@@ -118,15 +108,23 @@ export function createDirectory({ load, find, passivate }: DirectoryDeps): Direc
     const waiting = entry.waiting
     entry.waiting = []
     entry.unproven = true
+    // One that is turned away at once must not end the entry under those behind it.
+    entry.inFlight++
     for (const { caller, visit } of waiting) {
       if (visit.over) continue
       const carries = caller === home || entry.unproven
       if (caller !== home) entry.unproven = false
-      entry.offered = true
+      if (carries) entry.offers++
       visit.placed(placedOf(entry, home), carries ? activation : null)
     }
-    // Nobody wanted it any more, so its home never hears of it.
-    if (!entry.offered && entry.home === home && entry.state === 'active') leave(entry)
+    entry.inFlight--
+    forgetUntold(entry, home)
+  }
+
+  /** Nobody wants it any more and its home never heard of it, so nobody there will ever give it back. */
+  const forgetUntold = (entry: Entry, home: Home): void => {
+    const isWanted = entry.offers > 0 || entry.inFlight > 0 || entry.waiting.length > 0
+    if (!isWanted && entry.home === home && entry.state === 'active') leave(entry)
   }
 
   const placedOf = (entry: Entry, home: Home): Placed => {
@@ -143,23 +141,31 @@ export function createDirectory({ load, find, passivate }: DirectoryDeps): Direc
       },
       sent() {
         entry.inFlight++
-        return () => void entry.inFlight--
+        return () => {
+          entry.inFlight--
+          if (entry.epoch === epoch) forgetUntold(entry, home)
+        }
       },
       unheard() {
-        if (entry.epoch === epoch) entry.unproven = true
+        if (entry.epoch !== epoch) return
+        entry.unproven = true
+        entry.offers--
+        forgetUntold(entry, home)
       },
     }
   }
+
+  const countAt = (home: Home): number => homes.get(home)?.size ?? 0
 
   /** The caller's own replica, else where least is going on. */
   const choose = (service: ActorService, entry: Entry): Home | undefined => {
     const there = service.homes()
     const caller = entry.waiting[0]?.caller
-    if (caller !== undefined && there.includes(caller)) return caller
+    if (caller !== undefined && there.includes(caller) && countAt(caller) < mostAtHome) return caller
     let best: Home | undefined
     let least = Infinity
     for (const home of there) {
-      const load = home.load + (homes.get(home)?.size ?? 0)
+      const load = home.load + countAt(home)
       if (load < least) [best, least] = [home, load]
     }
     return best
@@ -204,19 +210,7 @@ export function createDirectory({ load, find, passivate }: DirectoryDeps): Direc
         return begin(entry)
       }
       if (entry !== undefined) return wait(entry, caller, visit)
-      const fresh: Entry = {
-        key,
-        address,
-        state: 'placing',
-        home: undefined,
-        epoch: 0,
-        row: null,
-        unproven: true,
-        offered: false,
-        inFlight: 0,
-        dropped: false,
-        waiting: [{ caller, visit }],
-      }
+      const fresh = createEntry(key, address, { caller, visit })
       entries.set(key, fresh)
       begin(fresh)
     },

@@ -2,12 +2,17 @@
  * Messages to actors on their way through the host: each is routed, watched until its deadline, cancelled with its caller, counted,
  * and settles once.
  */
-import { GuestFacingError } from '../../capabilities/capability.ts'
+import {
+  GuestFacingError,
+  type CapabilityCall,
+  type CapabilityResult,
+} from '../../capabilities/capability.ts'
 import { nowMs } from '../../cells/clock.ts'
 import type { Home } from '../../cells/home.ts'
+import { SocketRelay } from '../../cells/relay.ts'
 import { VelaError } from '../../core/errors.ts'
 import { ActorCall, type MessageKind } from './actor-call.ts'
-import type { Actors, ActorsDeps, Letter, Sender, Sent } from './contract.ts'
+import type { Actors, ActorsDeps, FetchTarget, Letter, Sender, Sent } from './contract.ts'
 import { createDeadlines } from './deadlines.ts'
 import type { Directory, Placed } from './directory-contract.ts'
 import { DEFAULT_DEADLINE_MS, type Activation, type ActorAddress } from './types.ts'
@@ -18,6 +23,8 @@ export interface Messages extends Pick<Actors, 'send' | 'locate' | 'fetch' | 'de
 
 /** For a tell to be taken by a mailbox. */
 const TELL_MS = 30_000
+/** Of a request whose actor turns out to be elsewhere. */
+const MAX_TRIES = 4
 
 export function createMessages(
   deps: Pick<ActorsDeps, 'meter' | 'onThrew' | 'createFetch'>,
@@ -68,8 +75,9 @@ export function createMessages(
             untilMs === undefined ? performance.now() + TELL_MS : untilMs - performance.timeOrigin,
             expire,
           )
-    signal?.addEventListener('abort', gone, { once: true })
-    directory.route(address, caller, call)
+    if (signal?.aborted === true) gone()
+    else signal?.addEventListener('abort', gone, { once: true })
+    if (!call.over) directory.route(address, caller, call)
     return promise
   }
 
@@ -88,13 +96,59 @@ export function createMessages(
         try {
           resolve(placed(at, activation))
         } catch (thrown) {
-          at.unheard()
+          if (activation !== null) at.unheard()
           reject(thrown instanceof Error ? thrown : new Error(String(thrown)))
         }
       },
       refused: reject,
     })
     return promise
+  }
+
+  /** Undefined: the actor was not there and nothing was done, so it may be sent again. */
+  const tryFetch = async (
+    address: ActorAddress,
+    from: CapabilityCall,
+    request: unknown,
+    gone: Promise<never>,
+    mayAgain: boolean,
+  ): Promise<CapabilityResult | undefined> => {
+    let carried: Activation | null = null
+    let taken = false
+    let absent = false
+    const target: FetchTarget = {
+      activation() {
+        taken = true
+        return carried
+      },
+      absent: () => void (absent = true),
+    }
+    const { call, result } = deps.createFetch(from, request, address, target)
+    // Where nobody waits for it any more it is not to be a rejection that nobody hears, nor a WebSocket that nobody has.
+    result.then(
+      ({ relay }) => {
+        if (from.signal.aborted && relay instanceof SocketRelay) relay.drop()
+      },
+      () => undefined,
+    )
+    const visited = visit(address, undefined, from.signal, (at, activation) => {
+      carried = activation
+      const done = at.sent()
+      at.home.dispatch(call)
+      return { at, done }
+    })
+    const { at, done } = await Promise.race([visited, gone])
+    try {
+      return await Promise.race([result, gone])
+    } catch (thrown) {
+      const isUntouched = absent ? !isStream(from.body) : !taken && at.home.gone
+      if (!mayAgain || !isUntouched || from.signal.aborted) throw thrown
+      return undefined
+    } finally {
+      done()
+      if (absent) directory.denied(at)
+      else if (carried !== null && !taken) at.unheard()
+    }
   }
 
   return {
@@ -109,26 +163,24 @@ export function createMessages(
       })
     },
     async fetch(address, from, request) {
-      let carried: Activation | null = null
-      const { call, result } = deps.createFetch(from, request, address, () => carried)
-      // Where nobody waits for it any more it is not to be a rejection that nobody hears.
-      result.catch(() => undefined)
-      const answered = await visit(address, undefined, from.signal, (at, activation) => {
-        carried = activation
-        const done = at.sent()
-        at.home.dispatch(call)
-        return done
-      })
+      const gone = Promise.withResolvers<never>()
+      gone.promise.catch(() => undefined)
+      const leave = (): void => gone.reject(new VelaError('VELA_TURN_CANCELED', 'The caller went away'))
+      if (from.signal.aborted) leave()
+      from.signal.addEventListener('abort', leave, { once: true })
       try {
-        const value = await result
-        meter.message('fetch', 'ok')
-        return value
+        for (let tries = 1; ; tries++) {
+          const value = await tryFetch(address, from, request, gone.promise, tries < MAX_TRIES)
+          if (value === undefined) continue
+          meter.message('fetch', 'ok')
+          return value
+        }
       } catch (thrown) {
         const coded = thrown instanceof VelaError || thrown instanceof GuestFacingError
         meter.message('fetch', (coded ? thrown.code : undefined) ?? 'VELA_GUEST_THREW')
         throw thrown
       } finally {
-        answered()
+        from.signal.removeEventListener('abort', leave)
       }
     },
     async depth(address, sender) {
@@ -152,6 +204,9 @@ function deadlineOf({ kind, deadlineMs }: Letter, sender: Sender): number | unde
   const own = deadlineMs ?? nowMs() + DEFAULT_DEADLINE_MS
   return Math.floor(Math.min(own, performance.timeOrigin + sender.deadlineMs))
 }
+
+/** Parts of it may be gone. */
+const isStream = (body: CapabilityCall['body']): boolean => body !== undefined && !(body instanceof Buffer)
 
 const describe = (kind: MessageKind, method: string): string =>
   kind === 'ask' || kind === 'tell' ? `${kind} ${method}` : kind

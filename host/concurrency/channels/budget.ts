@@ -1,10 +1,12 @@
 /** Bytes that the channels of one tenant may make the host hold. Who finds no room waits, and is called when there is some. */
 export interface Budget {
   readonly usedBytes: number
+  /** How many bytes too few are left for so many; 0 or less: none. */
+  lacking(bytes: number): number
   /** False: not so much is left. */
   take(bytes: number): boolean
   give(bytes: number): void
-  /** Calls back once, when something has been given. */
+  /** Calls back once, when something has been given. The same callback is noted once, however often it comes. */
   onRoom(callback: () => void): void
 }
 
@@ -15,6 +17,7 @@ export function createBudget(limitBytes: number): Budget {
     get usedBytes() {
       return usedBytes
     },
+    lacking: (bytes) => usedBytes + bytes - limitBytes,
     take(bytes) {
       if (usedBytes + bytes > limitBytes) return false
       usedBytes += bytes

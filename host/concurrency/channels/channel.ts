@@ -8,7 +8,7 @@
 import { CALL_CHARACTERS, CHANNEL_STATE, type PutAnswer } from '../../../guest-sdk/concurrency/remote-line.ts'
 import type { Backlog } from './backlog.ts'
 import type { Budget } from './budget.ts'
-import { costOf, cut, type Chunk } from './chunk.ts'
+import { costOf, cut, firstOf, type Chunk } from './chunk.ts'
 import {
   bereave,
   SendEnd,
@@ -48,6 +48,7 @@ export class HubChannel {
   /** A receiver knows that it is closed. */
   #isTold = false
   #isDeferred = false
+  readonly #onRoom = (): void => this.#settleSoon()
 
   constructor(deps: ChannelDeps) {
     this.capacity = deps.capacity
@@ -87,7 +88,7 @@ export class HubChannel {
     const most = isNarrow ? Math.min(leave, free) : free
     const accepted =
       chunk === undefined ? 0 : this.#admit(chunk, Math.min(offered, leave), Math.min(offered, most))
-    if (accepted > 0) backlog.push(cut(chunk as Chunk, accepted)[0] as Chunk)
+    if (accepted > 0) backlog.push(firstOf(chunk as Chunk, accepted))
     this.#settleSoon()
     if (this.#closed !== undefined) return reply(this.#closedAnswer(end, accepted))
     const isShort = accepted < offered || options.need > 0
@@ -227,7 +228,7 @@ export class HubChannel {
     const { budget, backlog } = this.#deps
     const bytes = Math.max(CALL_CHARACTERS, need + 1) * CHARACTER_BYTES + credit * CREDIT_COST_BYTES
     if (!budget.take(bytes) && !(backlog.relieve(bytes) && budget.take(bytes))) {
-      budget.onRoom(() => this.#settleSoon())
+      budget.onRoom(this.#onRoom)
       return false
     }
     end.credit = credit

@@ -11,8 +11,6 @@ export interface Chunk {
 const NEWLINE = 10
 /** Beside its bytes, what a value costs the host. */
 const VALUE_COST_BYTES = 16
-/** Node's own buffers are cut from slabs of this size: no less is worth a copy. */
-const SLAB_BYTES = 16_384
 
 export function chunkOf(bytes: Buffer): Chunk | undefined {
   if (bytes.length === 0) return undefined
@@ -35,6 +33,12 @@ export function cut(chunk: Chunk, count: number): readonly [Chunk | undefined, C
     { bytes: bytes.subarray(0, end), count },
     { bytes: own(bytes.subarray(end + 1)), count: chunk.count - count },
   ]
+}
+
+/** The first `count` values (at least 1), to be kept: what else was sent with them is not. */
+export function firstOf(chunk: Chunk, count: number): Chunk {
+  const [first = chunk] = cut(chunk, count)
+  return { bytes: own(first.bytes), count: first.count }
 }
 
 /** How many of the first values have at most so many bytes together. */
@@ -62,8 +66,10 @@ export function join(chunks: readonly Chunk[]): Chunk | undefined {
   return { bytes: Buffer.concat(parts), count }
 }
 
-/** A small rest must not keep a large buffer alive. */
+/** What is kept must not keep much more alive: neither the rest of what it came with, nor one of Node's slabs. */
 function own(bytes: Buffer): Buffer {
-  const whole = bytes.buffer.byteLength
-  return whole > SLAB_BYTES && bytes.length * 2 < whole ? Buffer.from(bytes) : bytes
+  if (bytes.length * 2 >= bytes.buffer.byteLength) return bytes
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  bytes.copy(copy)
+  return copy
 }

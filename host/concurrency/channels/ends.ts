@@ -18,6 +18,8 @@ export interface ChannelEnds {
     isEngaged: boolean,
     reply: (reply: TakeReply) => void,
   ): void
+  /** A take that is out has nobody any more who hears its answer: what that was or would have been stays in the channel. */
+  giveUp(id: number): void
   leave(id: number): void
   close(reason: string): void
   /** Bytes that were kept for what the sender has leave to send. */
@@ -88,6 +90,12 @@ export function createEnds(owner: EndOwner, find: () => HubChannel): ChannelEnds
         if (answer.state === CLOSED && takers.get(id)?.end === end) takers.delete(id)
         reply(answer)
       })
+    },
+    giveUp(id) {
+      const taker = takers.get(id)
+      if (taker === undefined) return
+      const { channel, end } = taker
+      channel.take(end, 0, 0, end.isEngaged, () => undefined)
     },
     leave,
     close(reason) {

@@ -66,13 +66,13 @@ export function createLogBacklog({ capacity, drops, budget, onDrop }: LogBacklog
     },
     relieve(bytes) {
       if (!drops) return false
-      while (tail < head) {
-        moveOn(tail + 1)
-        if (!budget.take(bytes)) continue
-        budget.give(bytes)
-        return true
-      }
-      return false
+      // All at once: each move looks at every receiver.
+      let lacking = budget.lacking(bytes)
+      let at = tail
+      for (; at < head && lacking > 0; at++) lacking -= costOf(log.get(at) as Chunk)
+      if (lacking > 0) return false
+      moveOn(at)
+      return true
     },
     push(chunk) {
       let paid = costOf(chunk)

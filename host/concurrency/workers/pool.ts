@@ -117,9 +117,9 @@ export function createWorkerPool(isolates: WorkerIsolates, size: number): Worker
     keepTicking()
   }
 
-  /** Deadlines of what is there, and of the calls that it makes. */
+  /** Deadlines of what is there, of what it left to waitUntil, and of the calls that they make. */
   const keepTicking = (): void => {
-    if (places.size === 0 || closed) {
+    if (closed || !(places.size > 0 || workers.some(({ inFlight }) => inFlight))) {
       clearInterval(ticker)
       ticker = undefined
       return
@@ -127,6 +127,7 @@ export function createWorkerPool(isolates: WorkerIsolates, size: number): Worker
     ticker ??= setInterval(() => {
       const nowMs = performance.now()
       for (const worker of workers) worker.tick(nowMs)
+      keepTicking()
     }, TICK_MS).unref()
   }
 

@@ -25,6 +25,8 @@ export interface Worker {
   readonly load: number
   /** What it has ends at once, so that more may stand behind it. */
   readonly streams: boolean
+  /** Its isolate is at work, if only for what a task left to waitUntil. */
+  readonly inFlight: boolean
   /** It broke its limits too often and is on pause. */
   readonly paused: boolean
   /** Gets it a cell; false if there is none to be had now. */
@@ -94,7 +96,8 @@ export function createWorker(deps: WorkerDeps): Worker {
   const changed = (): void => {
     watchHead()
     deps.onChange()
-    if (entries.length === 0 && slot !== undefined && !closed) becomeIdle()
+    if (entries.length > 0 || slot === undefined || closed) return
+    if (!slots.isWanted(tenant) || !rest()) becomeIdle()
   }
 
   /** Nobody waits for what runs: it gets a moment to end by itself. */
@@ -201,6 +204,9 @@ export function createWorker(deps: WorkerDeps): Worker {
     },
     get streams() {
       return entries.every(({ task }) => !task.over && stats.endsAtOnce(task.name))
+    },
+    get inFlight() {
+      return isolate.live.inFlight > 0
     },
     get paused() {
       return isolate.live.state === 'paused'
