@@ -1,5 +1,5 @@
 /**
- * Memory of a loaded service: growth of all processes of the contender from one service loaded to 501, over 500.
+ * Memory of a loaded service: growth of all processes of the contender from one service loaded to 401, over 400.
  * Proportional (PSS) and private bytes, the same for both. Deployed services that are not loaded are weighed by the
  * same start with all of them known and none asked for.
  */
@@ -15,7 +15,7 @@ const SETTLED_SHARE = 0.005
 
 export const density: Scenario = {
   name: 'density',
-  title: '500 loaded services of one tenant, memory each',
+  title: '400 loaded services of one tenant, memory each',
   contenders: ['vela', 'workerd'],
   primary: 'pssKibPerService',
   goals: [
@@ -31,7 +31,7 @@ export const density: Scenario = {
 }
 
 function loaded({ quick }: RoundOptions): number {
-  return quick ? 100 : 500
+  return quick ? 100 : 400
 }
 
 async function round(running: Running, options: RoundOptions): Promise<Metrics> {

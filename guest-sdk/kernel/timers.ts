@@ -8,7 +8,7 @@ import { NumberMap, ReflectApply, defineProperty } from './primordials.ts'
 
 interface Timer {
   readonly id: number
-  readonly callback: unknown
+  callback: unknown
   readonly args: unknown[]
   readonly everyMs: number
   dueMs: number
@@ -35,6 +35,7 @@ export interface Timers {
 /** The id of a timer that nobody can name. */
 const KERNELS = 0
 const LONGEST_DELAY_MS = 2_147_483_647
+const MOST_CALLED_OFF = 64
 
 export function createTimers(clock: Clock, onError: (thrown: unknown) => void): Timers {
   /** A binary heap by due time, then by order of setting. */
@@ -44,6 +45,8 @@ export function createTimers(clock: Clock, onError: (thrown: unknown) => void): 
   let nextId = 1
   let sequence = 0
   let announcedMs = 0
+  /** Kernel's own that were called off and still stand in the heap. */
+  let calledOff = 0
 
   const before = (a: Timer, b: Timer): boolean =>
     a.dueMs !== b.dueMs ? a.dueMs < b.dueMs : a.sequence < b.sequence
@@ -63,22 +66,26 @@ export function createTimers(clock: Clock, onError: (thrown: unknown) => void): 
     heap[a] = heap[b] as Timer
     heap[b] = kept
   }
+  const sink = (from: number): void => {
+    for (let at = from; ;) {
+      const left = 2 * at + 1
+      const right = left + 1
+      let least = at
+      if (left < heap.length && before(heap[left] as Timer, heap[least] as Timer)) least = left
+      if (right < heap.length && before(heap[right] as Timer, heap[least] as Timer)) least = right
+      if (least === at) return
+      swap(at, least)
+      at = least
+    }
+  }
   const pop = (): Timer => {
     const first = heap[0] as Timer
     const last = heap[heap.length - 1] as Timer
     heap.length -= 1
     if (heap.length === 0) return first
     heap[0] = last
-    for (let at = 0; ;) {
-      const left = 2 * at + 1
-      const right = left + 1
-      let least = at
-      if (left < heap.length && before(heap[left] as Timer, heap[least] as Timer)) least = left
-      if (right < heap.length && before(heap[right] as Timer, heap[least] as Timer)) least = right
-      if (least === at) return first
-      swap(at, least)
-      at = least
-    }
+    sink(0)
+    return first
   }
   const forget = (timer: Timer): void => {
     timer.cleared = true
@@ -87,7 +94,22 @@ export function createTimers(clock: Clock, onError: (thrown: unknown) => void): 
     pendingCount--
   }
   const dropCleared = (): void => {
-    while (heap.length > 0 && (heap[0] as Timer).cleared) pop()
+    while (heap.length > 0 && (heap[0] as Timer).cleared) {
+      if (pop().id === KERNELS) calledOff--
+    }
+  }
+  /** Those that were called off must not fill the heap until they would have been due, which may be in hours. */
+  const compact = (): void => {
+    if (calledOff < MOST_CALLED_OFF || calledOff * 2 < heap.length) return
+    const { length } = heap
+    let kept = 0
+    for (let at = 0; at < length; at++) {
+      const timer = heap[at] as Timer
+      if (!timer.cleared) heap[kept++] = timer
+    }
+    heap.length = kept
+    for (let at = kept >> 1; at-- > 0;) sink(at)
+    calledOff = 0
   }
 
   const timers: Timers = {
@@ -121,7 +143,7 @@ export function createTimers(clock: Clock, onError: (thrown: unknown) => void): 
       dropCleared()
     },
     wakeAt(atMs, callback) {
-      const timer = {
+      const timer: Timer = {
         id: KERNELS,
         sequence: sequence++,
         callback,
@@ -132,7 +154,12 @@ export function createTimers(clock: Clock, onError: (thrown: unknown) => void): 
       }
       push(timer)
       return () => {
+        if (timer.cleared) return
         timer.cleared = true
+        // What it would have called may hold much.
+        timer.callback = undefined
+        calledOff++
+        compact()
       }
     },
     isDue() {

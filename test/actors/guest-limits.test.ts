@@ -185,3 +185,19 @@ test.each([0, 1.5, 300_001, '1000'])(
     await expect(made).rejects.toThrow('handleMs is a whole number from 1 to 300000')
   },
 )
+
+test('an actor that has gone is held by no timer', async () => {
+  class Slow extends Hanging {
+    static override options: object = { handleMs: 60_000, idleMs: 3_600_000 }
+    async slowly(): Promise<void> {}
+  }
+  const kernel = createKernel(Slow)
+  await live(kernel)
+  await kernel.namespace.ask('a', 'slowly')
+  // What watches over the deadlines of asks is of all actors, and over by now.
+  await kernel.advance(11_000)
+  expect(kernel.timersLeft()).toBeGreaterThan(0)
+  const isOver = passivate(kernel)
+  await settle()
+  expect([isOver(), kernel.timersLeft()]).toEqual([true, 0])
+})

@@ -24,6 +24,8 @@ export interface Kernel {
   readonly reported: unknown[]
   /** How many messages keep a turn open. */
   held(): number
+  /** Timers that stand, and what they hold with them. */
+  timersLeft(): number
   endEntry(): Promise<void>
   /** An entry so much later, with the timers of the kernel that are due. */
   advance(ms: number): Promise<void>
@@ -98,6 +100,7 @@ export function createKernel(Class: new (ctx: object, env: object) => object): K
     port,
     reported,
     held: () => held,
+    timersLeft: () => timers.length,
     entered(laterMs) {
       nowMs += laterMs
     },

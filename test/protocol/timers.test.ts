@@ -132,4 +132,22 @@ describe('timers', () => {
     for (clock.nowMs = 1; clock.nowMs <= 5; clock.nowMs++) while (timers.fireNext());
     expect(runs).toBe(5)
   })
+
+  test('of the kernel that are called off fire nothing, and leave the others in their order', () => {
+    fc.assert(
+      fc.property(fc.array(fc.record({ ms: fc.nat(50), off: fc.boolean() }), { maxLength: 400 }), (wakes) => {
+        const clock = { nowMs: 0 }
+        const fired: number[] = []
+        const timers = createTimers(clock, () => expect.fail('nothing throws here'))
+        const offs = wakes.map(({ ms }, at) => timers.wakeAt(ms, () => fired.push(at)))
+        wakes.forEach(({ off }, at) => off && offs[at]?.())
+        clock.nowMs = 50
+        while (timers.isDue()) timers.fireNext()
+        const left = wakes.map(({ ms, off }, at) => ({ ms, off, at })).filter(({ off }) => !off)
+        expect(fired).toEqual(
+          left.toSorted((one, other) => one.ms - other.ms || one.at - other.at).map(({ at }) => at),
+        )
+      }),
+    )
+  })
 })

@@ -14,7 +14,7 @@ import { readClassOptions, type ClassOptions } from './class-options.ts'
 import type { ActorId } from './context.ts'
 import type { ActorsEnvironment } from './environment.ts'
 import { createHeldSockets, createSocketGate, type HeldSockets } from './held-sockets.ts'
-import { createIdleWatch } from './idle.ts'
+import { createIdleWatch, type IdleWatch } from './idle.ts'
 import type { Instance } from './instance.ts'
 import { TextMap, soon, type Deferred } from './intrinsics.ts'
 import { leave } from './leaving.ts'
@@ -51,7 +51,7 @@ export class Activation {
   #busy = 0
   #isPumping = false
   #isAwake = false
-  readonly #idle: () => void
+  readonly idle: IdleWatch
 
   constructor(env: ActorsEnvironment, Class: ActorClass, className: string, name: string, from: Activated) {
     const { kit } = env
@@ -100,7 +100,7 @@ export class Activation {
       deadlineMs: () => this.runner.speaker?.init.deadlineMs ?? Infinity,
       powers: new TextMap(),
     }
-    this.#idle = createIdleWatch(this)
+    this.idle = createIdleWatch(this)
     this.sockets = createHeldSockets({
       web: kit.web,
       gate: socketGate,
@@ -295,6 +295,6 @@ export class Activation {
     if (this.state !== 'up' || !this.isQuiet) return
     if (this.leavesWith !== undefined) return this.env.quiet()
     if (this.wantsOut) return leave(this)
-    this.#idle()
+    this.idle.rest()
   }
 }

@@ -2,22 +2,30 @@
 import type { Activation } from './activation.ts'
 import { leave } from './leaving.ts'
 
-/** What it returns says that there is nothing to do now. */
-export function createIdleWatch(activation: Activation): () => void {
+export interface IdleWatch {
+  /** There is nothing to do now. */
+  rest(): void
+  /** The actor has gone: its timer must not hold it any longer. */
+  close(): void
+}
+
+export function createIdleWatch(activation: Activation): IdleWatch {
   const { actors, now } = activation.env.kit
   const { idleMs } = activation.options
-  let isArmed = false
+  let callOff: (() => void) | undefined
   const arm = (atMs: number): void => {
-    isArmed = true
-    actors.wakeAt(atMs, () => {
-      isArmed = false
+    callOff = actors.wakeAt(atMs, () => {
+      callOff = undefined
       if (activation.state !== 'up' || !activation.isQuiet) return
       const dueMs = activation.sockets.size > 0 ? now() + idleMs + 1 : activation.runner.endedMs + idleMs
       if (dueMs > now()) arm(dueMs)
       else leave(activation)
     })
   }
-  return () => {
-    if (!isArmed) arm(now() + idleMs)
+  return {
+    rest() {
+      if (callOff === undefined) arm(now() + idleMs)
+    },
+    close: () => callOff?.(),
   }
 }

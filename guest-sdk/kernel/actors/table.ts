@@ -134,6 +134,8 @@ export function createActorTable(
     },
     quiet: departures.check,
     gone(activation) {
+      activation.limit.close()
+      activation.idle.close()
       const { class: className, name } = activation.id
       const address = addressOf(className, name)
       if (address.activation === activation) address.activation = undefined

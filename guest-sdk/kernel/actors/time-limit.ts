@@ -23,6 +23,8 @@ export interface TimeLimit {
   end(started: Started): void
   /** Ends what is over its time. */
   check(): void
+  /** The actor has gone: its timer must not hold it any longer. */
+  close(): void
   /** The same outcome, or VELA_ACTOR_DEADLINE when the time is over. */
   bound<Value>(promise: Promise<Value>, what: string): Promise<Value>
 }
@@ -31,13 +33,13 @@ export interface TimeLimitDeps {
   readonly limitMs: number
   readonly errors: ActorErrors
   readonly now: () => number
-  readonly wakeAt: (atMs: number, callback: () => void) => unknown
+  readonly wakeAt: (atMs: number, callback: () => void) => () => void
 }
 
 export function createTimeLimit({ limitMs, errors, now, wakeAt }: TimeLimitDeps): TimeLimit {
   let first: Started | undefined
   let last: Started | undefined
-  let isArmed = false
+  let callOff: (() => void) | undefined
 
   const end = (started: Started): void => {
     if (!started.isUnderWay) return
@@ -61,11 +63,10 @@ export function createTimeLimit({ limitMs, errors, now, wakeAt }: TimeLimitDeps)
 
   /** Looked at when the earliest may be over: most have long ended then, and cost no timer of their own. */
   const arm = (atMs: number): void => {
-    isArmed = true
-    wakeAt(atMs - (atMs % STEP_MS) + STEP_MS, () => {
-      isArmed = false
+    callOff = wakeAt(atMs - (atMs % STEP_MS) + STEP_MS, () => {
+      callOff = undefined
       check()
-      if (first !== undefined && !isArmed) arm(first.atMs + limitMs)
+      if (first !== undefined && callOff === undefined) arm(first.atMs + limitMs)
     })
   }
 
@@ -74,7 +75,7 @@ export function createTimeLimit({ limitMs, errors, now, wakeAt }: TimeLimitDeps)
     if (last === undefined) first = started
     else last.next = started
     last = started
-    if (!isArmed) arm(started.atMs + limitMs)
+    if (callOff === undefined) arm(started.atMs + limitMs)
     return started
   }
 
@@ -82,6 +83,7 @@ export function createTimeLimit({ limitMs, errors, now, wakeAt }: TimeLimitDeps)
     begin,
     end,
     check,
+    close: () => callOff?.(),
     bound: (promise, what) =>
       new PromiseOf((resolve, reject) => {
         const started = begin(() => reject(errors.tooLong(what, limitMs)))
