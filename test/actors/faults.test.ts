@@ -10,6 +10,7 @@ import { describeEngines } from '../engines.ts'
 import { createChance, killCells, SEED } from './chance.ts'
 
 const KILLS = 10
+const MOST_MORE_KILLS = 50
 const LOGS = ['red', 'green', 'blue']
 const CALLERS = ['t/logs', 'u/caller', 'v/caller']
 const PRODUCERS = 9
@@ -109,8 +110,19 @@ describeEngines('actors whose cells are killed', (engine) => {
         }
       }
     }
+    const haveAllMoved = async (): Promise<boolean> => {
+      for (const log of LOGS) {
+        const history = await host.invoke('t/logs', 'history', log).catch(() => [])
+        if (new Set((history as unknown as Entry[]).map(({ activation }) => activation)).size < 2)
+          return false
+      }
+      return true
+    }
     const producers = Array.from({ length: PRODUCERS }, (_, producer) => produce(producer))
     await killCells(chance, KILLS, () => acknowledged.length)
+    // By chance none of them may have been where the actors lived.
+    for (let more = 0; more < MOST_MORE_KILLS && !(await haveAllMoved()); more++)
+      await killCells(chance, 1, () => acknowledged.length)
     over = true
     await Promise.all(producers)
     expect(codes.get('VELA_CELL_LOST')).toBeGreaterThan(0)
