@@ -43,7 +43,7 @@ export async function deployActors(
   await host.deploy(at, `import { Actor, WorkerEntrypoint } from '@vela/guest-sdk'\n${source}\n${MAIN}`, {
     engine,
     capabilities: { actors },
-    limits: { cpuMs: 2000, wallMs: 3000 },
+    limits: { cpuMs: 2000, wallMs: 8000 },
   })
   const call = async (method: string, ...args: JsonValue[]): Promise<Outcome> =>
     (await host.invoke(at, method, ...args)) as Outcome
