@@ -95,3 +95,24 @@ export function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 export const bufferOf: (bytes: Uint8Array<ArrayBuffer>) => ArrayBuffer = typedArrayBuffer as never
+
+/** Of its UTF-8, a lone surrogate as U+FFFD. */
+export function utf8Length(text: string): number {
+  let bytes = text.length
+  for (let at = 0; at < text.length; at++) {
+    const code = charCodeAt(text, at)
+    if (code < 0x80) continue
+    // A surrogate pair is two characters and four bytes; a lone one becomes U+FFFD.
+    if (code < 0x800 || (isSurrogate(code) && isPair(text, at))) bytes++
+    else bytes += 2
+  }
+  return bytes
+}
+
+export const isSurrogate = (code: number): boolean => (code & 0xf800) === 0xd800
+function isPair(text: string, at: number): boolean {
+  const code = charCodeAt(text, at)
+  if ((code & 0xfc00) === 0xd800)
+    return at + 1 < text.length && (charCodeAt(text, at + 1) & 0xfc00) === 0xdc00
+  return at > 0 && (charCodeAt(text, at - 1) & 0xfc00) === 0xd800
+}

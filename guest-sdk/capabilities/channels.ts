@@ -6,7 +6,6 @@ import type { PutAnswer, TakeAnswer } from '../concurrency/remote-line.ts'
 import { createRemoteEnds, type RemoteEnds, type RemoteLine } from '../concurrency/remote-channel.ts'
 import type { CallResult } from '../kernel/calls.ts'
 import type { CapabilityFactory, CapabilityKit, Power } from '../kernel/capabilities.ts'
-import { INLINE_BODY_LIMIT } from '../kernel/messages.ts'
 import { defineProperty, freeze } from '../kernel/primordials.ts'
 
 interface Options {
@@ -80,10 +79,7 @@ function lineOf(kit: CapabilityKit, power: Power): RemoteLine {
     atEnd: kit.atEntryEnd,
     async put({ body, want, waits, need }) {
       const sent = body === '' ? null : { text: body }
-      const call = power.raw('put', [want, waits ? 1 : 0, need], sent)
-      // It leaves in parts: they are made in microtasks, which the end of an entry has none of.
-      if (body.length > INLINE_BODY_LIMIT) kit.actors.queueTask(nothing)
-      const { value } = await call
+      const { value } = await power.raw('put', [want, waits ? 1 : 0, need], sent)
       const [accepted, credit, room, state, reason] = value as [number, number, number, number, string]
       return { accepted, credit, room, state, reason } satisfies PutAnswer
     },

@@ -4,6 +4,7 @@
  * cancelled and bounded, large enough that short tasks are not all way there and back.
  */
 import type { CallResult } from '../kernel/calls.ts'
+import { TASK_VALUE_LIMIT } from '../kernel/messages.ts'
 import type { CapabilityFactory, CapabilityKit, Power } from '../kernel/capabilities.ts'
 
 interface Options {
@@ -32,7 +33,6 @@ type Settled =
   | { readonly status: 'fulfilled'; readonly value: unknown }
   | { readonly status: 'rejected'; readonly reason: unknown }
 
-const MAX_CHARACTERS = 1_048_576
 /** What a group takes with it, a single input apart (characters). */
 const GROUP_CHARACTERS = 262_144
 const MOST_IN_GROUP = 64
@@ -43,16 +43,17 @@ const HEAD = { status: 200, statusText: '', headers: [], url: '', redirected: fa
 export const create: CapabilityFactory = (kit) => (power, given) => {
   const options = given as Options
   const pool = new Pool(kit, power, options.size)
-  const named = {
+  if (options.host) {
+    return Object.freeze({
+      run: (input?: unknown, more?: unknown) => pool.run('', input, more),
+      map: (inputs: unknown, more?: unknown) => pool.map('', inputs, more),
+    })
+  }
+  return Object.freeze({
     size: options.size,
     run: (task: unknown, input?: unknown, more?: unknown) => pool.run(nameOf(task), input, more),
     map: (task: unknown, inputs: unknown, more?: unknown) => pool.map(nameOf(task), inputs, more),
-  }
-  const single = {
-    run: (input?: unknown, more?: unknown) => pool.run('', input, more),
-    map: (inputs: unknown, more?: unknown) => pool.map('', inputs, more),
-  }
-  return Object.freeze(options.host ? single : named)
+  })
 }
 
 class Pool {
@@ -132,10 +133,10 @@ class Pool {
 
   #encode(value: unknown): string {
     const text = this.#kit.encodeValue(value)
-    if (text.length <= MAX_CHARACTERS) return text
+    if (text.length <= TASK_VALUE_LIMIT) return text
     throw this.#kit.createError(
       'RangeError',
-      `The input of the task has ${text.length} characters; at most ${MAX_CHARACTERS} are allowed`,
+      `The input of the task has ${text.length} characters; at most ${TASK_VALUE_LIMIT} are allowed`,
       'VELA_CAPABILITY_BAD_CALL',
     )
   }

@@ -2,6 +2,7 @@
  * A channel that spans isolates, as whoever uses it sees it. The ends are one for each binding of an isolate (or of the host);
  * a face is made for each turn, so that what waits ends with the turn it waits for.
  */
+import { utf8Length } from '../async/intrinsics.ts'
 import { closedMessage } from './channel-contract.ts'
 import type {
   Bind,
@@ -67,7 +68,7 @@ export function createRemoteEnds(line: RemoteLine, kit: RemoteKit): RemoteEnds {
 
   const textOf = (value: unknown): string => {
     const text = kit.encode(value)
-    const isLarge = text.length * 3 > MESSAGE_BYTES && bytesOf(text) > MESSAGE_BYTES
+    const isLarge = text.length * 3 > MESSAGE_BYTES && utf8Length(text) > MESSAGE_BYTES
     if (!isLarge) return text
     throw kit.tooLarge(`A message has at most ${MESSAGE_BYTES} bytes in its encoded form`)
   }
@@ -189,15 +190,4 @@ function ending(iterator: AsyncIterableIterator<unknown>, end: () => void): Asyn
     [Symbol.asyncIterator]: () => own,
   }
   return own
-}
-
-/** Of its UTF-8. */
-function bytesOf(text: string): number {
-  let bytes = 0
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index)
-    // Each half of a pair counts for two of its four bytes.
-    bytes += code < 0x80 ? 1 : code < 0x800 || (code >= 0xd800 && code < 0xe000) ? 2 : 3
-  }
-  return bytes
 }

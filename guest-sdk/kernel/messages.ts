@@ -90,6 +90,8 @@ export const HANDLER = {
 
 /** Characters that the input of a task, and its result, may have when encoded. */
 export const TASK_VALUE_LIMIT = 1_048_576
+/** The first character of what a task answers with: whether it ended in the entry that began it. */
+export const TASK_MARK = { atOnce: '0', outlasts: '1' } as const
 
 /** How a socket came to its end: after both sides said so, without that, or because a side broke the rules. */
 export const CLOSE = { clean: 0, abrupt: 1, failed: 2 } as const

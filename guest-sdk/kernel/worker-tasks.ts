@@ -5,8 +5,8 @@
  */
 import { decodeValue, encodeValue } from '../async/codec.ts'
 import type { GuestExports } from './exports.ts'
-import { TASK_VALUE_LIMIT } from './messages.ts'
-import { PromiseOf, subscribe } from './primordials.ts'
+import { TASK_MARK, TASK_VALUE_LIMIT } from './messages.ts'
+import { subscribe, toPromise } from './primordials.ts'
 import { TurnContext, type ContextDeps } from './turn-context.ts'
 import { TaskMissing, ValueTooLarge, isThenable } from './turn-errors.ts'
 import type { Turn } from './turn-state.ts'
@@ -32,7 +32,7 @@ interface WorkerTask {
   next: WorkerTask | undefined
 }
 
-/** Takes a task; it settles with a mark (TASK_AT_ONCE) and the encoded result. */
+/** Takes a task; it settles with a mark (TASK_MARK) and the encoded result. */
 export function createWorkerTasks(deps: WorkerTasksDeps): (turn: Turn, name: string, input: string) => void {
   let active: WorkerTask | undefined
   let first: WorkerTask | undefined
@@ -55,7 +55,7 @@ export function createWorkerTasks(deps: WorkerTasksDeps): (turn: Turn, name: str
     end(task, () => {
       const text = encodeValue(value)
       if (text.length > TASK_VALUE_LIMIT) throw new ValueTooLarge(text.length, TASK_VALUE_LIMIT)
-      deps.settleText(task.turn, (task.outlasts ? '1' : '0') + text)
+      deps.settleText(task.turn, (task.outlasts ? TASK_MARK.outlasts : TASK_MARK.atOnce) + text)
     })
 
   const fail = (task: WorkerTask, thrown: unknown): void =>
@@ -76,7 +76,7 @@ export function createWorkerTasks(deps: WorkerTasksDeps): (turn: Turn, name: str
         const value = method(decodeValue(task.input))
         if (isThenable(value)) {
           subscribe(
-            PromiseOf.resolve(value),
+            toPromise(value),
             (result) => done(task, result),
             (thrown) => fail(task, thrown),
           )

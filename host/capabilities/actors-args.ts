@@ -77,7 +77,7 @@ export function readRange(value: Hostile): ListRange {
 }
 
 /** The third argument, or the body of the call if that is null: JSON that is too long for an argument. */
-export async function readBodyOfChange(body: CapabilityCall['body']): Promise<StateChange> {
+export async function readChangeBody(body: CapabilityCall['body']): Promise<StateChange> {
   if (body === undefined) return refuse('A change is an object.')
   const parts: Buffer[] = []
   let bytes = 0

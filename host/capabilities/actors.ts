@@ -11,10 +11,9 @@ import type { Actors, Sender } from '../concurrency/actors/actors.ts'
 import { checkActorName, DEFAULT_QUOTA_BYTES, isClassName, MEBIBYTE } from '../concurrency/actors/types.ts'
 import type { ActorAddress, StateChange } from '../concurrency/actors/types.ts'
 import { homeOf } from '../cells/home.ts'
-import { isName } from '../registry/names.ts'
 import type { JsonValue, Manifest } from '../registry/types.ts'
 import {
-  readBodyOfChange,
+  readChangeBody,
   readChange,
   readEpoch,
   readKeys,
@@ -24,7 +23,7 @@ import {
   readText,
   refuse,
 } from './actors-args.ts'
-import { AskProblem, GuestFacingError } from './capability.ts'
+import { AskProblem } from './capability.ts'
 import type {
   Binding,
   Capability,
@@ -34,6 +33,7 @@ import type {
   Place,
   Refusal,
 } from './capability.ts'
+import { deeper, isAllowed, isTarget, readTarget } from './target.ts'
 
 export interface ActorsOptions {
   readonly class: string
@@ -43,9 +43,8 @@ export interface ActorsOptions {
   readonly quotaMb: number | null
 }
 
-/** A chain of asks may be this long. */
-const MAX_DEPTH = 8
 const MOST_BINDINGS = 32
+const WHO = 'Actors and services'
 
 const CLASS = 'must be the name of an exported class'
 const bindingSchema = z.strictObject({
@@ -83,12 +82,6 @@ export function actorClassesOf({ capabilities }: Pick<Manifest, 'capabilities'>)
   return new Set(parse(asked).flatMap(({ options }) => (options.service === null ? [options.class] : [])))
 }
 
-/** `name` or `tenant/name`. */
-function isTarget(text: string): boolean {
-  const names = text.split('/', 3)
-  return names.length < 3 && names.every((name) => isName('service', name))
-}
-
 function parse(asked: JsonValue): readonly Binding<ActorsOptions>[] {
   if (typeof asked !== 'object' || asked === null || Array.isArray(asked))
     throw new AskProblem([], 'must be an object of bindings, such as {"CART": {"class": "Cart"}}')
@@ -116,8 +109,8 @@ function targetOf(
   place: Place,
 ): { readonly tenant: string; readonly service: string } {
   if (service === null) return place
-  const slash = service.indexOf('/')
-  return { tenant: slash < 0 ? place.tenant : service.slice(0, slash), service: service.slice(slash + 1) }
+  const target = readTarget(service)
+  return { tenant: target.tenant ?? place.tenant, service: target.service }
 }
 
 function narrow(options: ActorsOptions, policy: JsonValue, place: Place): ActorsOptions | Refusal {
@@ -126,11 +119,7 @@ function narrow(options: ActorsOptions, policy: JsonValue, place: Place): Actors
   if (!read.success) return { refused: "the operator's policy of actors is not understood" }
   const { quotaMb = null, services = [] } = read.data
   const { tenant, service } = targetOf(options, place)
-  if (
-    tenant !== place.tenant &&
-    !services.includes(`${tenant}/${service}`) &&
-    !services.includes(`${tenant}/*`)
-  ) {
+  if (tenant !== place.tenant && !isAllowed(services, tenant, service)) {
     return {
       refused: `the operator's policy does not grant actors of ${tenant}/${service}, another tenant's service`,
     }
@@ -161,7 +150,7 @@ function createActorCalls(actors: Actors, options: ActorsOptions, place: Place):
     caller: isOwn ? homeOf(call.origin) : undefined,
     requestId: call.requestId,
     // A tell holds nobody up: actors may tell each other things for ever.
-    depth: isTell ? call.depth : deeper(call),
+    depth: isTell ? call.depth : deeper(call.depth, WHO),
     deadlineMs: call.deadlineMs,
     signal: isTell ? undefined : call.signal,
   })
@@ -179,7 +168,7 @@ function createActorCalls(actors: Actors, options: ActorsOptions, place: Place):
   const change = async (call: CapabilityCall): Promise<CapabilityResult> => {
     const given = call.args[2]
     const read: StateChange =
-      given === null || given === undefined ? await readBodyOfChange(call.body) : readChange(given)
+      given === null || given === undefined ? await readChangeBody(call.body) : readChange(given)
     await actors.write(addressOf(call), homeOf(call.origin), readEpoch(call.args[1]), read, quotaBytes)
     return { value: true }
   }
@@ -189,7 +178,7 @@ function createActorCalls(actors: Actors, options: ActorsOptions, place: Place):
     tell: (call) => send('tell', call),
     locate: async (call) => ({ value: json(await actors.locate(addressOf(call), senderOf(call))) }),
     fetch: (call) => {
-      deeper(call)
+      deeper(call.depth, WHO)
       return actors.fetch(addressOf(call), call, call.args[1])
     },
     depth: async (call) => ({ value: await actors.depth(addressOf(call), senderOf(call)) }),
@@ -247,15 +236,6 @@ function createActorCalls(actors: Actors, options: ActorsOptions, place: Place):
 type Handlers = Readonly<
   Record<string, (call: CapabilityCall) => CapabilityResult | Promise<CapabilityResult>>
 >
-
-function deeper({ depth }: CapabilityCall): number {
-  if (depth < MAX_DEPTH) return depth + 1
-  throw new GuestFacingError(
-    'Error',
-    `Actors and services call each other more than ${MAX_DEPTH} deep; does one call itself?`,
-    'VELA_CAPABILITY_TOO_DEEP',
-  )
-}
 
 /** What SQLite can keep as text. */
 const wellFormed = (text: string): string => text.toWellFormed().replaceAll('\u0000', '\ufffd')

@@ -22,6 +22,7 @@ import {
   type Place,
   type Refusal,
 } from './capability.ts'
+import { deeper, isAllowed, isTarget, readTarget } from './target.ts'
 
 export interface ServiceOptions {
   /** `name`: of the host if it has one, else of the tenant. */
@@ -48,9 +49,6 @@ export interface ServiceTargets {
   fetch(tenant: string, service: string, call: CapabilityCall): Promise<CapabilityResult>
 }
 
-/** A chain of services that call each other may be this long. */
-const MAX_DEPTH = 8
-
 const METHOD = /^[A-Za-z_$][A-Za-z0-9_$]{0,127}$/
 const methods = z.array(z.string().regex(METHOD, 'names of methods'), 'a list of names of methods').max(256)
 const full = z.union(
@@ -68,12 +66,6 @@ const full = z.union(
   ],
   'a list of methods, {"service": "name" or "tenant/name", "entrypoint"?, "methods"?} or {"host": "name", "methods"?}',
 )
-
-/** `name` or `tenant/name`. */
-function isTarget(text: string): boolean {
-  const names = text.split('/', 3)
-  return names.length < 3 && names.every((name) => isName('service', name))
-}
 
 export function createServicesKind(targets: ServiceTargets): CapabilityKind<ServiceOptions> {
   /** Where a call goes, seen from a tenant. */
@@ -109,8 +101,7 @@ export function createServicesKind(targets: ServiceTargets): CapabilityKind<Serv
       }
       if (target.tenant === place.tenant) return options
       const { tenant, service } = target
-      const allowed = rules.services ?? []
-      if (allowed.includes(`${tenant}/${service}`) || allowed.includes(`${tenant}/*`)) return options
+      if (isAllowed(rules.services ?? [], tenant, service)) return options
       return {
         refused: `the operator's policy does not grant ${tenant}/${service}, another tenant's service`,
       }
@@ -132,13 +123,7 @@ export function createServicesKind(targets: ServiceTargets): CapabilityKind<Serv
           if (host !== undefined) return callHost(host, call)
           if (!('service' in target))
             throw new VelaError('VELA_SERVICE_NOT_FOUND', 'There is no such service')
-          if (call.depth >= MAX_DEPTH) {
-            throw new GuestFacingError(
-              'Error',
-              `Services call each other more than ${MAX_DEPTH} deep; does one call itself?`,
-              'VELA_CAPABILITY_TOO_DEEP',
-            )
-          }
+          deeper(call.depth, 'Services')
           if (call.method === 'fetch') return targets.fetch(target.tenant, target.service, call)
           const method =
             options.entrypoint === undefined ? call.method : `${options.entrypoint}.${call.method}`
@@ -164,7 +149,7 @@ function parseBinding(name: string, asked: JsonValue): Binding<ServiceOptions> {
     : 'host' in value
       ? { target: { host: value.host }, ...list(value.methods) }
       : {
-          target: targetOf(value.service),
+          target: readTarget(value.service),
           ...(value.entrypoint === undefined ? {} : { entrypoint: value.entrypoint }),
           ...list(value.methods),
         }
@@ -174,11 +159,6 @@ function parseBinding(name: string, asked: JsonValue): Binding<ServiceOptions> {
 
 const list = (names: readonly string[] | undefined): { readonly methods?: readonly string[] } =>
   names === undefined ? {} : { methods: names }
-
-function targetOf(service: string): ServiceOptions['target'] {
-  const slash = service.indexOf('/')
-  return { tenant: slash < 0 ? null : service.slice(0, slash), service: service.slice(slash + 1) }
-}
 
 function describe({ target, entrypoint, methods: names }: ServiceOptions): string {
   const what =

@@ -5,7 +5,7 @@
  */
 import { INLINE_BODY_LIMIT, TASK_VALUE_LIMIT } from '../../guest-sdk/kernel/messages.ts'
 import type { HostTasks } from '../async/host-tasks.ts'
-import { asciiJson } from '../cells/ascii-json.ts'
+import { asciiJson, escapeJson } from '../cells/ascii-json.ts'
 import type { WorkerIsolates } from '../concurrency/workers/isolates.ts'
 import type { WorkerPool, WorkerTask } from '../concurrency/workers/pool.ts'
 import { ERRORS, VelaError } from '../core/errors.ts'
@@ -16,6 +16,7 @@ import {
   type CapabilityResult,
 } from './capability.ts'
 import type { Holdings } from './worker-holdings.ts'
+import { deeper } from './target.ts'
 
 /** Where tasks are run. */
 export interface TaskRunner {
@@ -25,8 +26,6 @@ export interface TaskRunner {
 
 const MOST_LINES = 256
 const MOST_NAME = 256
-/** Services that call each other, and tasks among them, may be this deep. */
-const MAX_DEPTH = 8
 
 export function createWorkerCalls(
   tenant: string,
@@ -56,7 +55,7 @@ export function createWorkerCalls(
         inputs.some(({ length }) => length === 0 || length > TASK_VALUE_LIMIT)
       )
         throw malformed()
-      const results = await runAll(inputs.map(ascii), name, call, settled, holdMine)
+      const results = await runAll(inputs.map(escapeJson), name, call, settled, holdMine)
       const answer = isMap ? results.join('\n') : (results[0] as string).slice(1)
       const body = Buffer.from(answer, 'latin1')
       if (body.length > INLINE_BODY_LIMIT) return { body: inParts(body, release) }
@@ -86,7 +85,7 @@ export function createWorkerCalls(
     else signal.addEventListener('abort', cancel, { once: true })
     const lineOf = async ({ result }: WorkerTask): Promise<string> => {
       try {
-        const line = `=${ascii(await result)}`
+        const line = `=${escapeJson(await result)}`
         holdMine(line.length)
         return line
       } catch (thrown) {
@@ -200,12 +199,7 @@ function checkDepth({ origin, depth }: CapabilityCall, own: WorkerIsolates | und
       'A task of a worker has no workers of its own; return to the caller what is left to do',
       'VELA_CAPABILITY_TOO_DEEP',
     )
-  if (depth >= MAX_DEPTH)
-    throw new GuestFacingError(
-      'Error',
-      `Services and tasks call each other more than ${MAX_DEPTH} deep; does one call itself?`,
-      'VELA_CAPABILITY_TOO_DEEP',
-    )
+  deeper(depth, 'Services and tasks')
 }
 
 async function readText(
@@ -230,10 +224,6 @@ async function readText(
   if (text.length > most) throw tooLarge()
   return text
 }
-
-/** Text of the codec is JSON, so what is not ASCII stands in strings and can be escaped there. */
-const ascii = (text: string): string => text.replaceAll(/[\u0080-\uffff]/g, escapeUnit)
-const escapeUnit = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 function describe(thrown: unknown): { name: string; message: string; code?: string } {
   if (thrown instanceof GuestFacingError) {

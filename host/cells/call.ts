@@ -7,7 +7,6 @@
  * not BODY.stream is its own end.
  */
 import type { ErrorCode } from '../core/errors.ts'
-import type { Home } from './home.ts'
 import type { SocketRelay } from './relay.ts'
 
 export interface GuestError {
@@ -35,8 +34,8 @@ export interface Call {
   /** How often a replica has taken it. A call whose first entry was killed is tried once more, by itself. */
   attempts: number
 
-  /** The replica that is `home` took the call; from now on `link` reaches its turn. */
-  attach(link: TurnLink, home: Home): void
+  /** A replica took the call; from now on `link` reaches its turn. */
+  attach(link: TurnLink): void
   /** `ascii` promises that the body is; without it nothing is known. */
   head(status: number, headers: readonly string[], kind: number, body: string, ascii: boolean): void
   /** Characters as `kind` says, or bytes. The buffer is a view: copy it or write it out before returning. */

@@ -8,7 +8,6 @@ import type { ReplicaEnd } from './replica.ts'
 import type { Description } from './start-outcome.ts'
 
 export interface LiveDeploymentDeps {
-  readonly version: string
   readonly limits: Limits
   /** An earlier load of the same version waited for nothing. */
   readonly startsAtOnce?: boolean

@@ -34,7 +34,6 @@ export interface GuestCallsDeps {
 }
 
 export interface GuestCalls {
-  readonly size: number
   readonly call: OutputHandler['call']
   get(id: number): GuestCall | undefined
   /** Ends what a turn began. */
@@ -73,9 +72,6 @@ export function createGuestCalls(deps: GuestCallsDeps): GuestCalls {
   }
 
   return {
-    get size() {
-      return calls.size
-    },
     call(id, grant, method, argsJson, kind, body, turn) {
       if (calls.has(id)) throw new ProtocolViolation(`Call ${id} is made twice`)
       const { requestId, deadlineMs, depth } = deps.scopeOf(turn)

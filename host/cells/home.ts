@@ -13,8 +13,6 @@ export interface Home extends Origin {
    * it cannot be taken, and VELA_CELL_LOST later if the replica goes before it has been answered.
    */
   dispatch(call: Call): void
-  /** The version of the deployment that it runs. */
-  readonly version: string
   /** It is about to be given up: pinned calls still come in, but nothing new should settle here. */
   readonly resting: boolean
   /** Calls that it carries out and calls that wait for it alone. */
@@ -36,7 +34,6 @@ export interface HomeKeeper {
 }
 
 export interface HomeOptions {
-  readonly version: string
   /** Pinned calls that may wait. */
   readonly queueLength: number
   readonly wake: () => void
@@ -51,14 +48,13 @@ export function homeOf(origin: Origin): Home {
   return origin as Home
 }
 
-export function createHome({ version, queueLength, wake, turns, hears }: HomeOptions): HomeKeeper {
+export function createHome({ queueLength, wake, turns, hears }: HomeOptions): HomeKeeper {
   const pinned = createRunQueue(queueLength)
   const callbacks = new Set<() => void>()
   let gone = false
   let resting = false
   let lost = false
   const home: Home = {
-    version,
     get gone() {
       return gone
     },

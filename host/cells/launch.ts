@@ -61,7 +61,6 @@ export function createLauncher(deps: LauncherDeps): Launcher {
     const queue = createRunQueue(limits.queueLength)
     let isLoaded = false
     const replica: Replica = new Replica({
-      version: deployment.version,
       limits,
       payload,
       queue,

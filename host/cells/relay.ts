@@ -17,7 +17,7 @@ export class SocketRelay implements SocketSink {
   readonly link: TurnLink
   #client: Call | undefined
   #dropped = false
-  #waiting: (() => void)[] = []
+  #waiting: ((client: Call) => void)[] = []
   #waitingBytes = 0
   #lost: readonly [ErrorCode, string] | undefined
 
@@ -37,7 +37,7 @@ export class SocketRelay implements SocketSink {
     const waiting = this.#waiting
     this.#waiting = []
     try {
-      for (const say of waiting) say()
+      for (const say of waiting) say(client)
     } catch (thrown) {
       if (!(thrown instanceof ProtocolViolation)) throw thrown
       // Of who holds the socket, while the one between is heard: it must not be taken for that one's.
@@ -93,8 +93,6 @@ export class SocketRelay implements SocketSink {
     this.#waitingBytes += bytes + SOCKET_MESSAGE_COST
     if (this.#waitingBytes > MAX_WAITING_BYTES)
       throw new ProtocolViolation('A socket runs ahead of its credit')
-    this.#waiting.push(() => {
-      if (this.#client !== undefined) say(this.#client)
-    })
+    this.#waiting.push(say)
   }
 }

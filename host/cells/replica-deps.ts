@@ -8,7 +8,6 @@ import type { RunQueue } from './run-queue.ts'
 
 export interface ReplicaDeps {
   readonly limits: Limits
-  readonly version: string
   readonly payload: LoadPayload
   /** Calls that may be taken from elsewhere too. */
   readonly queue: RunQueue

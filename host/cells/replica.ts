@@ -53,7 +53,6 @@ export class Replica implements Resident {
     this.#deps = deps
     this.#pacer = createEntryPacer(deps.limits)
     this.#keeper = createHome({
-      version: deps.version,
       queueLength: deps.limits.queueLength,
       wake: deps.wake,
       turns: () => this.#turns.size,
@@ -157,7 +156,7 @@ export class Replica implements Resident {
         messages = messages === '' ? message : `${messages},${message}`
         bodies += call.body
         this.#lastCalls++
-        call.attach(createTurnLink(this.#link, turn), this.home)
+        call.attach(createTurnLink(this.#link, turn))
         if (alone) break
       }
       if (this.#lastCalls > 0) this.#timer.resume()
@@ -223,7 +222,7 @@ export class Replica implements Resident {
   /** Takes a call that does not queue: the lifecycle hooks of the guest. */
   offer(call: Call): void {
     const turn = this.#turns.open(call, 0)
-    call.attach(createTurnLink(this.#link, turn), this.home)
+    call.attach(createTurnLink(this.#link, turn))
     this.#say(call.encode(turn.id), call.body)
   }
 

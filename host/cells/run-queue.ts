@@ -1,4 +1,4 @@
-/** The calls that wait for one deployment: first come, first served, bounded. Overflow is refused, never dropped. */
+/** Calls that wait for one replica, for it alone, or for the first one of a deployment: first come, first served, bounded. Overflow is refused, never dropped. */
 import type { Call } from './call.ts'
 
 export interface RunQueue {

@@ -6,13 +6,13 @@ import type { Origin } from '../capabilities/capability.ts'
 import type { Cell } from '../cells/cell.ts'
 import type { GuestError } from '../cells/call.ts'
 import { createLiveDeployment, type LiveDeploymentDeps } from '../cells/live-deployment.ts'
-import { createCellSlots, type CellSlots } from '../concurrency/workers/cell-slots.ts'
+import { createWorkerSlots, type WorkerSlots } from '../concurrency/workers/worker-slots.ts'
 import type { WorkerIsolate, WorkerIsolates } from '../concurrency/workers/isolates.ts'
 import { MAXIMUM_LIMITS } from '../../sandbox/protocol/limits.ts'
 
 /** What the workers of all versions have in common. */
 export interface WorkerSettings {
-  readonly slots: CellSlots
+  readonly slots: WorkerSlots
   readonly idleMs: number
   readonly onEnd: (outcome: string) => void
 }
@@ -29,7 +29,7 @@ const WORKERS_OF_A_TENANT = 16
 
 /** Their cells are numbered behind those that replicas of services may have. */
 export const createWorkerSettings = (idleMs: number, onEnd: (outcome: string) => void): WorkerSettings => ({
-  slots: createCellSlots(MAXIMUM_LIMITS.replicas, WORKERS_OF_A_TENANT),
+  slots: createWorkerSlots(MAXIMUM_LIMITS.replicas, WORKERS_OF_A_TENANT),
   idleMs,
   onEnd,
 })

@@ -130,7 +130,6 @@ export function createServiceVersion(deps: ServiceVersionDeps): ServiceVersion {
     hub.guest(errorEntry(error, requestId, { code: error.code ?? 'VELA_GUEST_THREW' }))
 
   const isolate: LiveDeploymentDeps = {
-    version,
     limits,
     startsAtOnce: deployment.startsAtOnce === true,
     acquireCell: deps.acquireCell,

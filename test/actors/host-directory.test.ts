@@ -32,7 +32,7 @@ test('first messages that come at the same time bring one activation, and keep t
 
 test('an actor settles where it is asked from, if that is a replica of the active version', async () => {
   const stage = await makeStage()
-  const [here, there, old] = [makeHome(), makeHome(), makeHome('v0')]
+  const [here, there, old] = [makeHome(), makeHome(), makeHome()]
   stage.homes.push(there, here)
   expect(await guestAt(stage, here)('ask', 'ann', 'get', '[]', {})).toMatchObject({ here: { entries: [] } })
   // Now it is there for everybody.
@@ -213,7 +213,7 @@ test('a guest that never has what it is sent is given up on', async () => {
 
 test('a replica that rests has its actors leave first; messages wait and go to their new home', async () => {
   const stage = await makeStage()
-  const [old, next] = [makeHome('v1'), makeHome('v2')]
+  const [old, next] = [makeHome(), makeHome()]
   stage.homes.push(old)
   const guest = guestAt(stage, old)
   const epoch = epochOf(await guest('ask', 'ann', 'get', '[]', {}))
@@ -237,7 +237,7 @@ test('a replica that rests has its actors leave first; messages wait and go to t
 
 test('a replica that dies while it rests holds nobody up', async () => {
   const stage = await makeStage()
-  const [old, next] = [makeHome('v1'), makeHome('v2')]
+  const [old, next] = [makeHome(), makeHome()]
   stage.homes.push(old)
   await guestAt(stage, old)('ask', 'ann', 'get', '[]', {})
   old.resting = true

@@ -203,13 +203,13 @@ test('a service with very many alarms at once does not keep another’s from rin
 
 test('state outlives its replica, and the service’s versions with it', async () => {
   const stage = await makeStage()
-  const home = makeHome('v1')
+  const home = makeHome()
   stage.homes.push(home)
   const guest = guestAt(stage, home)
   const sent = (await guest('ask', 'ann', 'get', '[]', {})) as unknown as { here: { epoch: number } }
   await guest('write', 'ann', sent.here.epoch, change({ a: '1' }, { version: 1 }))
   home.kill()
-  const next = makeHome('v2')
+  const next = makeHome()
   stage.homes.push(next)
   const asked = ask(stage, 'ann')
   const taken = await next.next()

@@ -44,7 +44,7 @@ export interface FakeHome extends Home {
   kill(): void
 }
 
-export function makeHome(version = 'v1'): FakeHome {
+export function makeHome(): FakeHome {
   const inbox: Taken[] = []
   const waiting: ((taken: Taken) => void)[] = []
   const callbacks = new Set<() => void>()
@@ -52,7 +52,6 @@ export function makeHome(version = 'v1'): FakeHome {
   let gone = false
   const home: FakeHome = {
     inbox,
-    version,
     stuck: false,
     resting: false,
     load: 0,
@@ -71,7 +70,7 @@ export function makeHome(version = 'v1'): FakeHome {
       open.add(call)
       if (home.stuck) return
       const taken = read(call, () => open.delete(call))
-      call.attach(LINK, home)
+      call.attach(LINK)
       const waiter = waiting.shift()
       if (waiter === undefined) inbox.push(taken)
       else waiter(taken)

@@ -103,7 +103,6 @@ function targetOf(tenant: string): GatewayTarget {
   let live = services.get(tenant)
   if (live === undefined) {
     live = createLiveDeployment({
-      version: '0',
       limits: DEFAULT_LIMITS,
       calmMs: 30_000,
       acquireCell: (index) => supervisor.acquire(tenant, index),

@@ -1,4 +1,4 @@
-/** Actors, channels, workers and shares in the benchmark, on every contender that has them: that it is done right, not how fast. */
+/** Actors, channels and workers in the benchmark, on the contenders that have them: that it is done right, not how fast. */
 import { spawnSync } from 'node:child_process'
 import { afterEach, describe, expect, it } from 'vitest'
 import { piscina, socket } from '../../bench/contenders/node.ts'

@@ -121,7 +121,6 @@ describe('a guest that is not honest', () => {
     if (binding === undefined) throw new Error('no binding')
     const capability = kind.open(binding.options, place)
     const keeper = createHome({
-      version: '0',
       queueLength: 1,
       wake: () => undefined,
       turns: () => 1,

@@ -26,7 +26,6 @@ interface Guest {
 /** An isolate that says what a test wants, to the host's half of the capability. */
 function guestOf(hub: ChannelHub, options: Partial<Options> = {}): Guest {
   const keeper = createHome({
-    version: '1',
     queueLength: 1,
     wake: () => undefined,
     turns: () => 0,

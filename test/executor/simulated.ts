@@ -40,7 +40,6 @@ export function createCall(affinity?: string): TestCall {
 
 export function createPost(index: number): TestPost {
   const keeper = createHome({
-    version: '1',
     queueLength: 2,
     wake: () => post.wake(),
     turns: () => 0,

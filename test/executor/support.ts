@@ -85,7 +85,6 @@ function deployOn(
       startupMs: limits.startupMs,
     })
   const live = createLiveDeployment({
-    version: '1',
     mostReplicas: limits.replicas,
     calmMs: 60_000,
     prepare: () => ({ config: config(), source: Buffer.from(source), codeCache: undefined }),

@@ -12,4 +12,7 @@ test('every test that SECURITY.md names is there', () => {
   )
   expect(names.size).toBeGreaterThan(12)
   expect([...names].filter((name) => !exists(`test/attack/${name}.test.ts`))).toEqual([])
+  const actors = new Set([...tables.matchAll(/`(host-[a-z]+)`/g)].map((match) => match[1]))
+  expect(actors.size).toBeGreaterThan(3)
+  expect([...actors].filter((name) => !exists(`test/actors/${name}.test.ts`))).toEqual([])
 })

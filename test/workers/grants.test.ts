@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createWorkersKind, type WorkersOptions } from '../../host/capabilities/workers.ts'
 import type { CapabilityCall } from '../../host/capabilities/capability.ts'
-import { createCellSlots } from '../../host/concurrency/workers/cell-slots.ts'
+import { createWorkerSlots } from '../../host/concurrency/workers/worker-slots.ts'
 import type { JsonValue } from '../../host/registry/types.ts'
 import { cellPids, until } from '../attack/harness.ts'
 import { SERVICE, startWorkersHost, type WorkersHost } from './support.ts'
@@ -228,7 +228,7 @@ test('a call that no kernel makes is refused, and holds nothing', async () => {
 })
 
 test('each worker has a cell number of its own; one that is idle gives it up, and who has none is told', () => {
-  const slots = createCellSlots(16, 2)
+  const slots = createWorkerSlots(16, 2)
   expect([slots.take('a'), slots.take('a'), slots.take('a'), slots.take('b')]).toEqual([
     16,
     17,

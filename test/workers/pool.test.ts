@@ -1,6 +1,6 @@
 /** Pools of workers as a guest has them: parallel, in order, one task at a time in each, bounded, with typed errors. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createCellSlots } from '../../host/concurrency/workers/cell-slots.ts'
+import { createWorkerSlots } from '../../host/concurrency/workers/worker-slots.ts'
 import type { WorkerIsolates } from '../../host/concurrency/workers/isolates.ts'
 import { createWorkerPool } from '../../host/concurrency/workers/pool.ts'
 import type { Call } from '../../host/cells/call.ts'
@@ -209,7 +209,7 @@ test('a start hook may use the workers of the version that is starting', async (
 })
 
 test('a pool without a worker gets the place of one that has nothing more to do, at once', async () => {
-  const slots = createCellSlots(16, 1)
+  const slots = createWorkerSlots(16, 1)
   const given: Call[] = []
   const live = {
     dispatch: (call: Call) => given.push(call),

@@ -69,7 +69,7 @@ export class Activation {
       atEntryEnd: kit.atEntryEnd,
       wakeIn: (ms, callback) => void kit.actors.wakeAt(kit.now() + ms, callback),
       errors: env.errors,
-      version: () => version,
+      version,
       onFailed: (error, isFenced) => this.#lost(error, isFenced),
       onBusy: (change) => this.#changeBusy(change),
       onDirty: () => env.dirty(this),
@@ -81,7 +81,7 @@ export class Activation {
     this.runner = new Runner({
       env,
       className,
-      storage: () => this.storage,
+      storage: this.storage,
       interleaved,
       limit: this.limit,
       handleMs,

@@ -2,6 +2,7 @@
  * What actors need beyond the kernel's captured intrinsics. Loaded with the first grant of actors, before the guest's module
  * runs, so nothing here has been patched.
  */
+import { isSurrogate } from '../../async/intrinsics.ts'
 import { PromiseOf, ReflectApply, charCodeAt, subscribe, toPromise } from '../primordials.ts'
 
 const mapGet = Map.prototype.get
@@ -75,26 +76,6 @@ export const nothing = (): void => undefined
 export function quiet<Value>(deferred: Deferred<Value>): Deferred<Value> {
   ignore(deferred.promise)
   return deferred
-}
-
-export function utf8Length(text: string): number {
-  let bytes = text.length
-  for (let at = 0; at < text.length; at++) {
-    const code = charCodeAt(text, at)
-    if (code < 0x80) continue
-    // A surrogate pair is two characters and four bytes; a lone one becomes U+FFFD.
-    if (code < 0x800 || (isSurrogate(code) && isPair(text, at))) bytes++
-    else bytes += 2
-  }
-  return bytes
-}
-
-const isSurrogate = (code: number): boolean => (code & 0xf800) === 0xd800
-function isPair(text: string, at: number): boolean {
-  const code = charCodeAt(text, at)
-  if ((code & 0xfc00) === 0xd800)
-    return at + 1 < text.length && (charCodeAt(text, at + 1) & 0xfc00) === 0xdc00
-  return at > 0 && (charCodeAt(text, at - 1) & 0xfc00) === 0xd800
 }
 
 /** The order of UTF-8 bytes, which is that of code points: below 0 if `a` comes first. */

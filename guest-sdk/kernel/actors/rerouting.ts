@@ -12,7 +12,7 @@ import type { Address, Answer } from './table.ts'
 export interface ReroutingDeps {
   readonly kit: CapabilityKit
   readonly errors: ActorErrors
-  readonly deadlines: () => Deadlines
+  readonly deadlines: Deadlines
   readonly raw: (className: string) => Power['raw']
   readonly activate: (address: Address, from: Activated | null) => Activation | undefined
   readonly prune: (address: Address) => void
@@ -25,13 +25,13 @@ export function createRerouting(deps: ReroutingDeps): (address: Address, message
     message.slot = undefined
     const { init } = message
     if (address.activation !== undefined) {
-      deps.deadlines().remove(message)
+      deps.deadlines.remove(message)
       if (!address.activation.push(message))
         address.activation.refuse(message, errors.mailboxFull(address.activation.mailbox.depth), 'dropped')
       return
     }
     const over = (): void => {
-      deps.deadlines().remove(message)
+      deps.deadlines.remove(message)
       init.release()
     }
     if (init.giveBack !== undefined) {

@@ -13,7 +13,7 @@ import type { Started, TimeLimit } from './time-limit.ts'
 export interface RunnerDeps {
   readonly env: ActorsEnvironment
   readonly className: string
-  readonly storage: () => ActorStorage
+  readonly storage: ActorStorage
   readonly interleaved: boolean
   readonly limit: TimeLimit
   readonly handleMs: number
@@ -95,7 +95,7 @@ export class Runner {
     }
     let value: unknown
     try {
-      if (kind === 'alarm') storage().alarmCame()
+      if (kind === 'alarm') storage.alarmCame()
       this.within(message, () => {
         value = work?.()
       })
@@ -150,7 +150,7 @@ export class Runner {
 
   /** The output gate. */
   #reply(message: Message, send: () => void): void {
-    const writes = this.#deps.storage().gate()
+    const writes = this.#deps.storage.gate()
     if (writes === undefined) {
       send()
       return this.#over(message)

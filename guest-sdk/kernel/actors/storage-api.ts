@@ -4,7 +4,8 @@
  */
 import { StringOf, isArray, toPromise } from '../primordials.ts'
 import type { ActorErrors } from './errors.ts'
-import { fillMap, utf8Length } from './intrinsics.ts'
+import { utf8Length } from '../../async/intrinsics.ts'
+import { fillMap } from './intrinsics.ts'
 import type { Entry, Range } from './ranges.ts'
 import type { ActorStorage } from './storage.ts'
 

@@ -33,7 +33,7 @@ export interface StorageDeps {
   readonly wakeIn: (ms: number, callback: () => void) => void
   readonly errors: ActorErrors
   /** Version of the class, written with everything. */
-  readonly version: () => number
+  readonly version: number
   /** Writes were lost, and with them what the instance believes. */
   readonly onFailed: (error: unknown, isFenced: boolean) => void
   /** How many reads and transactions are under way: the input gate is closed meanwhile. */
@@ -222,7 +222,7 @@ export class ActorStorage {
 
   #write(changes: Changes): void {
     const { name, raw, version } = this.#deps
-    const change = changes.toChange(version())
+    const change = changes.toChange(version)
     const call =
       changes.characters > INLINE_CHANGE
         ? raw('write', [name, this.epoch, null], { text: stringify(change) as string })

@@ -191,7 +191,7 @@ export function createActorTable(
     })
     return all
   }
-  const deadlines = (): ActorsEnvironment['deadlines'] => environment.deadlines
+  const { deadlines } = environment
   const reroute = createRerouting({ kit, errors, deadlines, raw, activate, prune })
   actors.plug(
     createArrivals({ kit, errors, budget, departures, classes, gate, activate, addressOf, find, prune }),

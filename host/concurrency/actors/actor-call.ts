@@ -97,10 +97,7 @@ export class ActorCall implements Call, Visit {
     }
     this.#placed = placed
     this.#carries = activation !== null
-    const options = {
-      ...(priority === undefined ? {} : { priority }),
-      ...(untilMs === undefined ? {} : { deadlineMs: untilMs }),
-    }
+    const options = { priority, deadlineMs: untilMs }
     this.body = asciiJson([address.name, kind, method, argsText, options, activation])
     this.#link = undefined
     this.#answered = placed.sent()

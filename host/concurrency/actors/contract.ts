@@ -94,7 +94,7 @@ export interface Actors {
   rest(home: Home): Promise<void>
   status(tenant: string, service: string): Promise<ActorsStatus>
   deadLetters(tenant: string, service: string, limit: number): Promise<readonly DeadLetter[]>
-  /** Activations on this host. */
+  /** Actors that are active on this host, or on their way. */
   activeCount(): number
   /** All that the service (or the tenant) has of actors goes; resolves when that is durable. */
   drop(tenant: string, service?: string): Promise<void>

@@ -54,7 +54,7 @@ export interface Directory {
   released(address: ActorAddress, home: Home, epoch: number): boolean
   /** The home says that it does not have it. */
   denied(placed: Placed): void
-  /** Is it the home of the actor now? */
+  /** Where the actor lives now; undefined: nowhere. */
   homeOf(address: ActorAddress): Home | undefined
   /** Has all that lives there leave. */
   rest(home: Home): Promise<void>

@@ -2,7 +2,7 @@
  * The ends that one owner (an isolate by one binding, or the host) has on a channel. They are joined when first used, joined anew
  * when the channel of that name is another one, and leave with their owner.
  */
-import type { PutAnswer } from '../../../guest-sdk/concurrency/remote-line.ts'
+import { CHANNEL_STATE, type PutAnswer } from '../../../guest-sdk/concurrency/remote-line.ts'
 import { VelaError } from '../../core/errors.ts'
 import type { HubChannel } from './channel.ts'
 import type { Chunk } from './chunk.ts'
@@ -87,7 +87,7 @@ export function createEnds(owner: EndOwner, find: () => HubChannel): ChannelEnds
       if (want === 0 && !isEngaged && !takers.has(id)) return reply(NOTHING)
       const { channel, end } = taking(id)
       channel.take(end, consumed, want, isEngaged, (answer) => {
-        if (answer.state === CLOSED && takers.get(id)?.end === end) takers.delete(id)
+        if (answer.state === CHANNEL_STATE.closed && takers.get(id)?.end === end) takers.delete(id)
         reply(answer)
       })
     },
@@ -111,5 +111,4 @@ export function createEnds(owner: EndOwner, find: () => HubChannel): ChannelEnds
   }
 }
 
-const CLOSED = 1
-const NOTHING: TakeReply = { chunk: undefined, state: 0, reason: '' }
+const NOTHING: TakeReply = { chunk: undefined, state: CHANNEL_STATE.open, reason: '' }

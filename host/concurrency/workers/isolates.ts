@@ -2,7 +2,7 @@
 import type { Isolates, Origin } from '../../capabilities/capability.ts'
 import type { GuestError } from '../../cells/call.ts'
 import type { LiveDeployment } from '../../cells/live-deployment.ts'
-import type { CellSlots } from './cell-slots.ts'
+import type { WorkerSlots } from './worker-slots.ts'
 
 /** An isolate of its own for one worker, while it is needed. */
 export interface WorkerIsolate {
@@ -13,7 +13,7 @@ export interface WorkerIsolate {
 
 export interface WorkerIsolates extends Isolates {
   readonly tenant: string
-  readonly slots: CellSlots
+  readonly slots: WorkerSlots
   /** Tasks that may wait for one pool. */
   readonly queueLength: number
   /** An isolate that serves nothing is given up after this. */

@@ -63,10 +63,9 @@ export function createWorkerPool(isolates: WorkerIsolates, size: number): Worker
   const rank = (worker: Worker): number => worker.load + (worker.paused ? MOST_AT_A_TIME * 2 : 0)
 
   /** Of a function whose tasks may stand behind one another, how many. */
-  const mostOf = ({ name }: PoolTask): number => {
+  const mostOf = ({ name }: PoolTask, fair: number): number => {
     const averageMs = stats.averageMs(name)
     if (averageMs === undefined || !stats.endsAtOnce(name)) return 1
-    const fair = Math.ceil(tasksThere() / Math.max(1, active().length))
     return Math.max(1, Math.min(MOST_AT_A_TIME, fair, Math.floor(SLICE_MS / averageMs)))
   }
 
@@ -109,7 +108,10 @@ export function createWorkerPool(isolates: WorkerIsolates, size: number): Worker
       if (worker === undefined || worker.load > 0 || worker.paused) worker = grow() ?? worker
       if (worker === undefined) break
       const { load, streams } = worker
-      const task = queue.take((candidate) => load === 0 || (streams && load < mostOf(candidate)))
+      // Nothing that waits could be given: not worth looking through all of it at the end of each task.
+      if (load > 0 && (!streams || load >= MOST_AT_A_TIME)) break
+      const fair = Math.ceil(tasksThere() / Math.max(1, active().length))
+      const task = queue.take((candidate) => load === 0 || load < mostOf(candidate, fair))
       if (task === undefined) break
       give(worker, task)
     }

@@ -1,5 +1,5 @@
 /** A task as a call of the guest's kernel (HANDLER.task): an exported function and one encoded value. */
-import { BODY, HANDLER, TASK_VALUE_LIMIT, TO_GUEST } from '../../../guest-sdk/kernel/messages.ts'
+import { BODY, HANDLER, TASK_MARK, TASK_VALUE_LIMIT, TO_GUEST } from '../../../guest-sdk/kernel/messages.ts'
 import { GuestFacingError } from '../../capabilities/capability.ts'
 import { asciiJson } from '../../cells/ascii-json.ts'
 import type { Call, GuestError, TurnLink } from '../../cells/call.ts'
@@ -60,11 +60,12 @@ export function createTaskCall(
     // The kernel sends what it was made to; a cell that was broken out of sends anything.
     value(text) {
       const mark = text?.[0]
-      if (text === undefined || text.length < 2 || (mark !== '0' && mark !== '1') || text.includes('\n'))
+      const isMark = mark === TASK_MARK.atOnce || mark === TASK_MARK.outlasts
+      if (text === undefined || text.length < 2 || !isMark || text.includes('\n'))
         return refuse('The task answered with something that is no value', 'VELA_GUEST_BAD_RESPONSE')
       if (text.length > TASK_VALUE_LIMIT + 1)
         return refuse('The result of the task is too large', 'VELA_GUEST_RESPONSE_TOO_LARGE')
-      events.value(text.slice(1), mark === '0')
+      events.value(text.slice(1), mark === TASK_MARK.atOnce)
     },
     threw: (error) => events.threw(error),
     failed: (code, detail) => events.failed(code, detail),

@@ -3,7 +3,7 @@
  * alone, so that ending one worker's cell touches no other. Numbers are few; a worker that is idle gives its up when
  * another pool has none.
  */
-export interface CellSlots {
+export interface WorkerSlots {
   /** A number that no other worker of the tenant has; undefined when all are taken by workers that are busy. */
   take(tenant: string): number | undefined
   give(tenant: string, slot: number): void
@@ -22,7 +22,7 @@ interface Tenant {
 }
 
 /** `first`: numbers below are the service's own replicas'. `count`: how many workers a tenant may have at a time. */
-export function createCellSlots(first: number, count: number): CellSlots {
+export function createWorkerSlots(first: number, count: number): WorkerSlots {
   const tenants = new Map<string, Tenant>()
 
   const tenantOf = (name: string): Tenant => {
