@@ -3,7 +3,23 @@
  * A scenario knows contenders only by this face, so that each peer runs the very same load.
  */
 
-export type ContenderName = 'vela' | 'vela-quickjs' | 'workerd' | 'node' | 'undici' | 'socket' | 'piscina'
+export type ContenderName =
+  | 'vela'
+  | 'vela-quickjs'
+  | 'workerd'
+  | 'node'
+  | 'undici'
+  | 'socket'
+  | 'piscina'
+  | 'container'
+  | 'awilix'
+  | 'bus'
+  | 'emittery'
+  | 'durable'
+  | 'durable-nats'
+  | 'jetstream'
+  | 'hosts'
+  | 'nats'
 
 /** What `JSON.stringify` takes whole. */
 export type Json =
@@ -21,6 +37,8 @@ export interface Guest {
   readonly source: string
   /** What the manifest asks for; a peer gets what it has in its place. */
   readonly capabilities?: Readonly<Record<string, Json>>
+  /** Of the manifest; for Vela alone. */
+  readonly limits?: Readonly<Record<string, number>>
 }
 
 export interface StartOptions {

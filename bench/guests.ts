@@ -13,6 +13,7 @@ export type GuestName =
   | 'fetch'
   | 'actors'
   | 'channels'
+  | 'events'
   | 'visits'
   | 'workers'
 

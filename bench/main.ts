@@ -4,7 +4,21 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { BenchError, type Contender, type ContenderName, type Scenario } from './contract.ts'
-import { node, piscina, socket, undici } from './contenders/node.ts'
+import {
+  awilix,
+  bus,
+  container,
+  durable,
+  durableNats,
+  emittery,
+  hosts,
+  jetstream,
+  nats,
+  node,
+  piscina,
+  socket,
+  undici,
+} from './contenders/node.ts'
 import { createVela } from './contenders/vela.ts'
 import { workerd } from './contenders/workerd.ts'
 import { describeMachine, pinToLoadCore, requireWrk } from './machine.ts'
@@ -46,10 +60,24 @@ async function run(options: BenchOptions): Promise<number> {
   pinToLoadCore()
 
   const contenders = new Map<ContenderName, Contender>(
-    [createVela('v8'), createVela('quickjs'), workerd, node, undici, socket, piscina].map((one) => [
-      one.name,
-      one,
-    ]),
+    [
+      createVela('v8'),
+      createVela('quickjs'),
+      workerd,
+      node,
+      undici,
+      socket,
+      piscina,
+      container,
+      awilix,
+      bus,
+      emittery,
+      durable,
+      durableNats,
+      jetstream,
+      hosts,
+      nats,
+    ].map((one) => [one.name, one]),
   )
   const results: [Scenario, Map<ContenderName, Outcome>][] = []
   for (const scenario of options.scenarios) {

@@ -137,8 +137,14 @@ function peerCells(
   metric: string,
 ): string {
   return peersOf(scenario)
+    .filter((peer) => !doesWithout(outcomes.get(peer), metric))
     .map((peer) => `${peer} ${cell(outcomes, peer, metric)}`)
     .join('\n')
+}
+
+/** It did not fail, and has no such figure. */
+function doesWithout(outcome: Outcome | undefined, metric: string): boolean {
+  return outcome !== undefined && 'metrics' in outcome && !(metric in outcome.metrics)
 }
 
 /** The row of a scenario that has no goals: metric, subject, peers, ratios. */

@@ -14,40 +14,21 @@ import type {
 } from './types/async.ts'
 import type { Broadcast, BroadcastOptions, Channel, ChannelOptions } from './types/channels.ts'
 import type { ActorContext, ActorDirective, ActorId } from './types/actors.ts'
+import type {
+  BindingFunction,
+  ContainerFunction,
+  LazyFunction,
+  OptionalFunction,
+  ProvideFunction,
+  Token,
+} from './types/di.ts'
+import type { EventMiddlewareFunction } from './types/events.ts'
 import type { Context } from './types/handlers.ts'
 import type { GuestRequest, GuestResponse } from './types/web.ts'
 import type { ServerWebSocket } from './types/websocket.ts'
 
-export type {
-  Deferred,
-  FutureConstructor,
-  RetryOptions,
-  ScopeOptions,
-  Selectable,
-  Selected,
-  SelectFunction,
-  Task,
-  TaskGroup,
-  TaskGroupFunction,
-  TaskScope,
-  Waitable,
-  Work,
-} from './types/async.ts'
-export type {
-  Broadcast,
-  BroadcastOptions,
-  BroadcastReceiver,
-  Channel,
-  ChannelOptions,
-  ChannelReceiver,
-  ChannelWaitOptions,
-  RemoteBroadcast,
-  RemoteBroadcastReceiver,
-  RemoteBroadcastReceivers,
-  RemoteChannel,
-  RemoteReceiver,
-  RemoteSender,
-} from './types/channels.ts'
+export type * from './types/async.ts'
+export type * from './types/channels.ts'
 export type {
   ActorContext,
   ActorDirective,
@@ -61,23 +42,27 @@ export type {
   ActorTransaction,
   AskOptions,
 } from './types/actors.ts'
+export type * from './types/di.ts'
 export type { VelaError, VelaErrorCode } from './types/errors.ts'
-export type { Context, ExportedHandler, ScheduledController, StopReason } from './types/handlers.ts'
 export type {
-  KvEntry,
-  KvGetOptions,
-  KvKey,
-  KvList,
-  KvListOptions,
-  KvNamespace,
-  KvPutOptions,
-  KvReader,
-  KvType,
-  KvTypes,
-} from './types/kv.ts'
-export type { Fetcher, MethodStub, RemoteMethod, ServiceStub } from './types/services.ts'
+  EventBatch,
+  EventBinding,
+  EventMessage,
+  EventMiddleware,
+  EventMiddlewareFunction,
+  EventMiddlewares,
+  EventPublished,
+  EventPublishOptions,
+  EventSchema,
+  EventSpan,
+  EventSubjects,
+  MiddlewareEvent,
+} from './types/events.ts'
+export type { Context, ExportedHandler, ScheduledController, StopReason } from './types/handlers.ts'
+export type * from './types/kv.ts'
+export type * from './types/services.ts'
 export type { Bytes, GuestRequest, GuestResponse, JsonValue } from './types/web.ts'
-export type { HostTask, WorkerMapOptions, WorkerOptions, WorkerPool } from './types/workers.ts'
+export type * from './types/workers.ts'
 export type { ServerWebSocket, WebSocketEnd, WebSocketPair } from './types/websocket.ts'
 
 /**
@@ -250,6 +235,43 @@ export const channel: <Value = unknown>(options?: ChannelOptions) => Channel<Val
  * for await (const price of prices) show(price)
  */
 export const broadcast: <Value = unknown>(options?: BroadcastOptions) => Broadcast<Value> = onlyInsideAGuest()
+
+/** The parts of a service, wired by tokens; what is wrong with them is said at deploy. */
+export const container: ContainerFunction = onlyInsideAGuest()
+
+/** How what a token names is made, and how long it lives. */
+export const provide: ProvideFunction = onlyInsideAGuest()
+
+/** A name for something that is injected, with its type: `const ORDERS = token<Orders>('orders')`. */
+export const token: <T>(name: string) => Token<T> = onlyInsideAGuest()
+
+/** What `env` has under that name, as something to inject: a capability, a service, a var, a secret. */
+export const binding: BindingFunction = onlyInsideAGuest()
+
+/** `undefined` if nobody provides it. */
+export const optional: OptionalFunction = onlyInsideAGuest()
+
+/** A function that gives it when it is called: for what is needed later, and to open a circle. */
+export const lazy: LazyFunction = onlyInsideAGuest()
+
+/** The `ctx` of the turn, for what has scope `request`. */
+export const CONTEXT: Token<Context> = onlyInsideAGuest()
+
+/** The `ctx` of the actor, for what has scope `actor`. */
+export const ACTOR: Token<ActorContext> = onlyInsideAGuest()
+
+/**
+ * Functions around publishing and handling events: checks, additions, filters, traces, further tries.
+ *
+ * @example
+ * const orders = eventMiddleware({
+ *   publish: [eventMiddleware.validate(Order)],
+ *   handle: [eventMiddleware.filter(({ data }) => data !== null)],
+ * })
+ * export const onPlaced = orders.handler(async (event, env: Env) => { … })
+ * // in a handler of requests: await orders.binding(env.ORDERS).publish('orders.placed', order)
+ */
+export const eventMiddleware: EventMiddlewareFunction = onlyInsideAGuest()
 
 function onlyInsideAGuest(): never {
   throw new Error(

@@ -1,6 +1,11 @@
 /**
  * Bare Node processes under the same Node as Vela, without guests and isolation: what Vela costs is the distance to
- * them. `node` serves HTTP, `undici` sends it, `socket` is two processes with a socket between them, `piscina` a pool of threads.
+ * them. `node` serves HTTP, `undici` sends it, `socket` is two processes with a socket between them, `piscina` a pool of threads;
+ * `container` is the host's container by itself, `awilix` what it stands on;
+ * `bus` is the host's event bus by itself, `emittery` an emitter without patterns;
+ * `durable` is a host whose durable events are on its disk;
+ * `durable-nats` is a host whose durable events are in JetStream, `jetstream` NATS's own client on the same server;
+ * `hosts` is two hosts of a cluster, `nats` two processes with NATS's own client.
  */
 import type { Contender, ContenderName, Running } from '../contract.ts'
 import { createFolder } from './folder.ts'
@@ -10,6 +15,15 @@ export const node: Contender = bareNode('node', './bare-server.ts')
 export const undici: Contender = bareNode('undici', './undici-server.ts')
 export const socket: Contender = bareNode('socket', './socket-server.ts')
 export const piscina: Contender = bareNode('piscina', './piscina-server.ts')
+export const container: Contender = bareNode('container', './container-server.ts')
+export const awilix: Contender = bareNode('awilix', './awilix-server.ts')
+export const bus: Contender = bareNode('bus', './bus-server.ts')
+export const emittery: Contender = bareNode('emittery', './emittery-server.ts')
+export const durable: Contender = bareNode('durable', './durable-server.ts')
+export const durableNats: Contender = bareNode('durable-nats', './durable-nats-server.ts')
+export const jetstream: Contender = bareNode('jetstream', './jetstream-server.ts')
+export const hosts: Contender = bareNode('hosts', './hosts-server.ts')
+export const nats: Contender = bareNode('nats', './nats-server.ts')
 
 function bareNode(name: ContenderName, script: string): Contender {
   return { name, start: () => start(name, new URL(script, import.meta.url).pathname) }

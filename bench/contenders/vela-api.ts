@@ -34,7 +34,7 @@ export function createVelaApi(url: string, token: string): VelaApi {
         name: guest.service,
         engine,
         routes: [],
-        limits: {},
+        limits: guest.limits ?? {},
         vars: {},
         capabilities: guest.capabilities ?? {},
       }

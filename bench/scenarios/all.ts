@@ -6,6 +6,11 @@ import { cellCrash } from './cell-crash.ts'
 import { channels } from './channels.ts'
 import { coldRequest } from './cold-request.ts'
 import { density } from './density.ts'
+import { diResolve } from './di-resolve.ts'
+import { eventDurable } from './event-durable.ts'
+import { eventDurableNats } from './event-durable-nats.ts'
+import { eventGuest } from './event-guest.ts'
+import { eventHost } from './event-host.ts'
 import { fetchScenario } from './fetch.ts'
 import { honoApp } from './hono-app.ts'
 import { httpEcho } from './http-echo.ts'
@@ -17,6 +22,7 @@ import { neighbour } from './neighbour.ts'
 import { quickjs } from './quickjs.ts'
 import { shares } from './shares.ts'
 import { stealing } from './stealing.ts'
+import { twoHosts } from './two-hosts.ts'
 import { webApi } from './web-api.ts'
 import { workers } from './workers.ts'
 
@@ -35,9 +41,15 @@ export const SCENARIOS: readonly Scenario[] = [
   ...actors,
   actorDensity,
   ...channels,
+  eventHost,
+  eventGuest,
+  eventDurable,
+  eventDurableNats,
+  diResolve,
   workers,
   ...neighbour,
   shares,
   stealing,
   cellCrash,
+  ...twoHosts,
 ]

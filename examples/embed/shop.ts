@@ -1,15 +1,18 @@
 /** A Node program that lets its customers extend it: it loads a plugin and calls one of its functions. */
-import { Runtime } from 'vela-runtime'
+import { provide, Runtime, token } from 'vela-runtime'
 
-const runtime = await Runtime.create({
-  gateway: { port: 0 },
-  admin: { port: 0 },
-  data: null,
-  log: { level: 'warn' },
-})
+const SPEAK = token<(text: string) => void>('speak')
+
+const runtime = await Runtime.create(
+  { gateway: { port: 0 }, admin: { port: 0 }, data: null, log: { level: 'warn' } },
+  { providers: [provide(SPEAK, { useFactory: () => (text) => console.log(text) })] },
+)
 await runtime.registerService('clock', {
-  onStart: () => console.log('the host service starts first'),
-  onStop: () => console.log('the host service stops last'),
+  inject: [SPEAK],
+  useFactory: (speak) => ({
+    onStart: () => speak('the host service starts first'),
+    onStop: () => speak('the host service stops last'),
+  }),
 })
 await runtime.deploy({ tenant: 'acme', path: new URL('../quote-plugin', import.meta.url).pathname })
 const { gateway } = await runtime.start()

@@ -35,6 +35,7 @@ const FETCH_MS = 30_000
 /** How often an actor may turn out to have moved meanwhile. */
 const MOST_MOVES = 5
 
+export const usesCodec = true
 export const create: CapabilityFactory = (kit) => {
   const shared: Shared = {
     kit,

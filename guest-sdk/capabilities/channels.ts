@@ -13,6 +13,7 @@ interface Options {
   readonly access: 'send' | 'receive' | 'both'
 }
 
+export const usesCodec = true
 export const create: CapabilityFactory = (kit) => {
   /** By binding: `options` is the same object for each turn. */
   const known: { readonly options: unknown; readonly ends: RemoteEnds }[] = []

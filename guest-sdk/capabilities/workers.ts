@@ -40,6 +40,7 @@ const MOST_IN_GROUP = 64
 const LANES = 2
 const HEAD = { status: 200, statusText: '', headers: [], url: '', redirected: false }
 
+export const usesCodec = true
 export const create: CapabilityFactory = (kit) => (power, given) => {
   const options = given as Options
   const pool = new Pool(kit, power, options.size)

@@ -11,6 +11,11 @@ export class Ring<Item> {
     return this.#size
   }
 
+  /** Only while `size` is not 0. */
+  get first(): Item {
+    return this.#items[this.#first] as Item
+  }
+
   push(item: Item): void {
     if (this.#size === this.#items.length) this.#grow()
     this.#items[(this.#first + this.#size++) & (this.#items.length - 1)] = item

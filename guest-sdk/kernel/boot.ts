@@ -10,26 +10,29 @@ import { createCapabilities } from './capabilities.ts'
 import { installConsole, LEVEL } from './console.ts'
 import { installDeterminism, removeEscapes, type Clock } from './determinism.ts'
 import { createEntryEnd } from './entry-end.ts'
+import type { EventsSlot } from './event-port.ts'
 import { readExports, type GuestExports } from './exports.ts'
+import { createLateCodec } from './late-codec.ts'
 import { createLateNatives } from './late-natives.ts'
 import { FIRST_CALL_ID, FROM_GUEST, TO_GUEST } from './messages.ts'
 import type { Bridge, GuestConfig, Native } from './native.ts'
 import { createOutbox } from './outbox.ts'
 import { ReflectApply, defineProperty, freeze, indexOf, parse, slice } from './primordials.ts'
-import { createSdk, type Sdk } from './sdk.ts'
+import { createError as createSdkError, createSdk, type Sdk } from './sdk.ts'
 import { createTasks } from './tasks.ts'
 import { describeThrown } from './thrown.ts'
 import { createTimers } from './timers.ts'
 import { createTurnWatch } from './turn-watch.ts'
 import { createTurns } from './turns.ts'
 import type { WebHooks } from './web-contract.ts'
+import { createWiring } from './wiring.ts'
 
 export interface Kernel {
   readonly bridge: Bridge
   /** Binds the engine's natives, and takes away what an engine puts back into a context made from a snapshot. */
   bind(natives: Native): void
   /** What `@vela/guest-sdk` exports inside a guest. */
-  readonly sdk: Sdk
+  readonly sdk: Pick<Sdk, 'lazyNames' | 'names' | 'take'>
 }
 
 export { describeThrown } from './thrown.ts'
@@ -76,7 +79,9 @@ export function boot(target: typeof globalThis): Kernel {
   }
   const calls = createCalls({ outbox, native, createError })
   const entryEnd = createEntryEnd(reportError)
+  const settling = createEntryEnd(reportError)
   const turnWatch = createTurnWatch()
+  const eventsSlot: EventsSlot = { port: undefined }
   const actorsSlot: ActorsSlot = { port: undefined }
   const actors: ActorsKit = {
     plug: (port) => (actorsSlot.port ??= port),
@@ -85,21 +90,27 @@ export function boot(target: typeof globalThis): Kernel {
     within: (turn, work) => turns.within(turn, work),
     currentTurn: () => turns.currentTurn(),
     envOf: (scope) => capabilities.envIn(scope),
+    bindingIn: (scope, name, deadlineMs) => capabilities.bindingIn(scope, name, deadlineMs),
     queueTask: tasks.add,
     wakeAt: timers.wakeAt,
     reportError: (thrown) => reportError(thrown),
     describeThrown,
   }
+  const loadPart = (name: string): unknown => evaluatePart(native, name)
+  const codec = createLateCodec(loadPart)
   const capabilities = createCapabilities({
     web,
     createError,
     calls,
-    loadPart: (name) => evaluatePart(native, name),
+    loadPart,
+    codec,
     currentTurn: () => turns.currentTurn(),
     atEntryEnd: entryEnd.add,
+    beforeSettle: settling.add,
     onTurnEnd: turnWatch.on,
     now: () => clock.nowMs,
     actors,
+    events: { plug: (port) => (eventsSlot.port ??= port), describeThrown },
     gate: () => actorsSlot.port?.gate(),
   })
   const turns = createTurns({
@@ -108,18 +119,33 @@ export function boot(target: typeof globalThis): Kernel {
     web,
     exports: () => exports as GuestExports,
     env: capabilities.envOf,
+    bindingOf: capabilities.bindingOf,
     limitBytes: () => config?.responseBodyBytes ?? 0,
     messageBytes: () => config?.socketMessageBytes ?? 0,
     onError: reportError,
     actors: actorsSlot,
+    events: eventsSlot,
+    codec,
     atEntryEnd: entryEnd.add,
+    beforeSettle: settling.run,
     endCalls: (turn, reason) => {
       turnWatch.end(turn, reason)
       calls.endTurn(turn, reason)
     },
   })
   installConsole(target, native, clock, turns.currentRequestId)
-  const sdk = createSdk(createAsyncPlatform({ web, timers, now: () => clock.nowMs }))
+  const platform = createAsyncPlatform({ web, timers, now: () => clock.nowMs })
+  const wiring = createWiring({
+    turnLife: turns.lifeOf,
+    actorLife: (context) => actorsSlot.port?.lifeOf(context),
+    bindingOf: capabilities.bindingOf,
+    outside: turns.outside,
+    has: capabilities.has,
+    isVar: capabilities.isVar,
+    createError: createSdkError,
+    reportError,
+  })
+  const sdk = createSdk({ platform, loadPart, wiring: wiring.kit })
 
   const isDue = (): boolean => tasks.isDue() || timers.isDue()
 
@@ -132,7 +158,7 @@ export function boot(target: typeof globalThis): Kernel {
       sdk.bind(capabilities.configure(freezeDeep({ ...config.env }), config.capabilities))
     },
     register(namespace) {
-      exports = readExports(namespace as Record<string, unknown>, sdk.isActor)
+      exports = readExports(namespace as Record<string, unknown>, sdk.isActor, wiring.takeNeeds())
     },
     describe: () => exports?.description,
     deliver(nowMs, text) {
@@ -190,6 +216,8 @@ export function boot(target: typeof globalThis): Kernel {
     collect() {
       // Microtasks that ran since the last answer may have queued some.
       if (tasks.isDue()) return true
+      // A call that could not even be made rejects by microtasks, which no answer of the host would ever bring about.
+      if (settling.run()) return true
       entryEnd.run()
       // Its first parts are to leave with this entry, or nothing might ever ask for them.
       if (calls.beganBody()) return true

@@ -3,9 +3,10 @@
  * `env` made for their turn, so that what they call is ended with the turn and inherits its deadline; how a power looks
  * to guests is in guest-sdk/capabilities/, loaded when a deployment has it.
  */
-import { cloneValue, decodeValue, encodeValue } from '../async/codec.ts'
 import type { Calls, CallBody, CallResult } from './calls.ts'
 import type { ActorsKit, Scope } from './actors/port.ts'
+import type { Codec, LateCodec } from './late-codec.ts'
+import type { EventsKit } from './event-port.ts'
 import type { BindingConfig } from './native.ts'
 import { ReflectOwnKeys, defineProperty, freeze } from './primordials.ts'
 import type { WebHooks } from './web-contract.ts'
@@ -25,21 +26,25 @@ export interface Power {
 /** What each part in guest-sdk/capabilities/ exports as `create`. */
 export type CapabilityFactory = (kit: CapabilityKit) => Maker
 
-export interface CapabilityKit {
+interface CapabilityPart {
+  readonly create: CapabilityFactory
+  /** It takes and gives values in the form of the codec. */
+  readonly usesCodec?: boolean
+}
+
+export interface CapabilityKit extends Codec {
   readonly web: WebHooks
   readonly createError: (name: string, message: string, code: string | undefined) => unknown
   /** Once, when the microtasks of this entry are done and before it leaves: what was gathered in it can go as one call. */
   readonly atEntryEnd: (callback: () => void) => void
+  /** The same, but also before any turn settles: what was gathered then leaves while its turn is known to the host. */
+  readonly beforeSettle: (callback: () => void) => void
   /** Calls back once, when the turn is over; returns what ends that. */
   readonly onTurnEnd: (turn: number, callback: (reason: unknown) => void) => () => void
   /** Epoch milliseconds of this entry. */
   readonly now: () => number
   readonly actors: ActorsKit
-  /** More than JSON as a text without newlines, and back; both throw DataCloneError. */
-  readonly encodeValue: (value: unknown) => string
-  readonly decodeValue: (text: string) => unknown
-  /** The same without the text. */
-  readonly cloneValue: <Value>(value: Value) => Value
+  readonly events: EventsKit
 }
 
 export interface Capabilities {
@@ -49,10 +54,19 @@ export interface Capabilities {
   envOf(turn: number): object
   /** The `env` of what outlives turns. */
   envIn(scope: Scope): object
+  /**
+   * One binding of it; undefined: there is none. `deadlineMs`: each call of it rejects with TimeoutError (VELA_TASK_TIMEOUT) when it
+   * has taken so long.
+   */
+  bindingIn(scope: Scope, name: string, deadlineMs: number | undefined): unknown
+  bindingOf(turn: number, name: string, deadlineMs: number | undefined): unknown
+  has(name: string): boolean
+  isVar(name: string): boolean
   readonly fetch: (input: unknown, init?: unknown) => Promise<unknown>
 }
 
-export interface CapabilitiesDeps extends Omit<CapabilityKit, 'encodeValue' | 'decodeValue' | 'cloneValue'> {
+export interface CapabilitiesDeps extends Omit<CapabilityKit, keyof Codec> {
+  readonly codec: LateCodec
   readonly calls: Calls
   readonly loadPart: (name: string) => unknown
   /** The turn whose synchronous part runs now; 0: none. */
@@ -84,25 +98,36 @@ export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
   let fetchGrant: number | undefined
   let fetchMaker: Maker | undefined
 
-  const makerOf = (kind: string): Maker =>
-    (deps.loadPart(`capability-${kind}`) as { create: CapabilityFactory }).create({
+  const makerOf = (kind: string): Maker => {
+    const part = deps.loadPart(`capability-${kind}`) as CapabilityPart
+    if (part.usesCodec === true) deps.codec.load()
+    return part.create({
       web,
       createError: deps.createError,
       atEntryEnd: deps.atEntryEnd,
+      beforeSettle: deps.beforeSettle,
       onTurnEnd: deps.onTurnEnd,
       now: deps.now,
       actors: deps.actors,
-      encodeValue,
-      decodeValue,
-      cloneValue,
+      events: deps.events,
+      encodeValue: deps.codec.encodeValue,
+      decodeValue: deps.codec.decodeValue,
+      cloneValue: deps.codec.cloneValue,
     })
+  }
 
-  const powerOf = (grant: number, scope: Scope): Power => {
+  const powerOf = (grant: number, scope: Scope, deadlineMs?: number): Power => {
     const callNow: Power['callNow'] = async (method, args, body = null, signal = undefined) => {
       if (signal !== undefined) web.throwIfAborted(signal)
       const { result, cancel, onOver } = calls.start(grant, scope.turn(), method, args, body)
+      const late = deadlineMs === undefined ? undefined : endAfter(deadlineMs, method, cancel)
       // Also while a body that came with the answer may still be read.
-      if (signal !== undefined) onOver(web.onAbort(signal, cancel))
+      const deaf = signal === undefined ? undefined : web.onAbort(signal, cancel)
+      if (late !== undefined || deaf !== undefined)
+        onOver(() => {
+          late?.()
+          deaf?.()
+        })
       return await result
     }
     return {
@@ -116,6 +141,12 @@ export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
       raw: (method, args, body = null) => calls.start(grant, 0, method, args, body).result,
     }
   }
+  const endAfter = (ms: number, method: string, cancel: (reason: unknown) => void): (() => void) =>
+    deps.actors.wakeAt(deps.now() + ms, () =>
+      cancel(
+        deps.createError('TimeoutError', `${method} was not answered within ${ms} ms`, 'VELA_TASK_TIMEOUT'),
+      ),
+    )
   const behind = async (
     writes: Promise<void>,
     work: () => Promise<CallResult>,
@@ -145,7 +176,31 @@ export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
     return freeze(env)
   }
 
+  const isVar = (name: string): boolean => {
+    for (let index = 0; index < varNames.length; index++) if (varNames[index] === name) return true
+    return false
+  }
+  const bindingIn: Capabilities['bindingIn'] = (scope, name, deadlineMs) => {
+    if (isVar(name)) return vars[name]
+    for (let index = 0; index < bound.length; index++) {
+      const one = bound[index] as Bound
+      if (one.name !== name) continue
+      const ms = typeof deadlineMs === 'number' ? deadlineMs : undefined
+      return one.make(powerOf(one.grant, scope, ms), one.options)
+    }
+    return undefined
+  }
+
   return {
+    bindingIn,
+    bindingOf: (turn, name, deadlineMs) => bindingIn(scopeOf(turn), name, deadlineMs),
+    isVar,
+    has(name) {
+      if (isVar(name)) return true
+      for (let index = 0; index < bound.length; index++)
+        if ((bound[index] as Bound).name === name) return true
+      return false
+    },
     configure(values, bindings) {
       vars = values
       varNames = ReflectOwnKeys(values) as string[]

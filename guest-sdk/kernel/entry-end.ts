@@ -1,8 +1,8 @@
 /** What is to be done once before an entry leaves: whoever gathers in it sends what was gathered as one call. */
 export interface EntryEnd {
   add(callback: () => void): void
-  /** Runs what was added, and what that adds. */
-  run(): void
+  /** Runs what was added, and what that adds. Whether there was any. */
+  run(): boolean
 }
 
 export function createEntryEnd(onError: (thrown: unknown) => void): EntryEnd {
@@ -16,6 +16,7 @@ export function createEntryEnd(onError: (thrown: unknown) => void): EntryEnd {
       last = item
     },
     run() {
+      const hasAny = first !== undefined
       for (let item = first; item !== undefined; item = item.next) {
         try {
           item.callback()
@@ -25,6 +26,7 @@ export function createEntryEnd(onError: (thrown: unknown) => void): EntryEnd {
       }
       first = undefined
       last = undefined
+      return hasAny
     },
   }
 }

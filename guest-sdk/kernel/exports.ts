@@ -15,6 +15,7 @@ export interface GuestExports {
   readonly description: string
   readonly fetch: ((request: object, env: object, ctx: object) => unknown) | undefined
   readonly scheduled: ((controller: object, env: object, ctx: object) => unknown) | undefined
+  readonly queue: ((batch: object, env: object, ctx: object) => unknown) | undefined
   readonly start: ((env: object) => unknown) | undefined
   readonly stop: ((reason: string) => unknown) | undefined
   /** The method of that name, bound to what it belongs to. */
@@ -37,10 +38,11 @@ const RESERVED: ReadonlySet<string> = new Set([
   'then',
 ])
 
-/** `isActor`: whether a class extends the Actor of the SDK; such a class has no methods of its own for callers. */
+/** `isActor`: whether a class extends the Actor of the SDK; such a class has no methods of its own for callers. `needs`: JSON for the description. */
 export function readExports(
   namespace: Record<string, unknown>,
   isActor: (value: unknown) => boolean,
+  needs = '[]',
 ): GuestExports {
   const main = namespace['default']
   const mainClass = isClass(main) ? main : undefined
@@ -53,8 +55,16 @@ export function readExports(
   const self = (env: object, ctx: object): unknown =>
     mainClass === undefined ? main : ReflectConstruct(mainClass, [ctx, env])
 
+  /** Of a class, a method of an instance that has `env` and `ctx` itself. */
+  const handlerOf =
+    (handler: Callable) =>
+    (first: object, env: object, ctx: object): unknown =>
+      mainClass === undefined
+        ? ReflectApply(handler, main, [first, env, ctx])
+        : ReflectApply(handler, self(env, ctx), [first])
   const fetch = entry('fetch')
   const scheduled = entry('scheduled')
+  const queue = entry('queue')
   const start = entry('start')
   const stop = entry('stop')
   const classes = new Map<string, Callable>()
@@ -85,19 +95,10 @@ export function readExports(
     }
   }
   return {
-    description: `{"fetch":${fetch !== undefined},"scheduled":${scheduled !== undefined},"start":${start !== undefined},"stop":${stop !== undefined},"methods":[${listNames(methods)}],"actors":[${listNames(actors)}]}`,
-    fetch:
-      fetch === undefined
-        ? undefined
-        : mainClass === undefined
-          ? (request, env, ctx) => ReflectApply(fetch, main, [request, env, ctx])
-          : (request, env, ctx) => ReflectApply(fetch, self(env, ctx), [request]),
-    scheduled:
-      scheduled &&
-      ((controller, env, ctx) =>
-        mainClass === undefined
-          ? ReflectApply(scheduled, main, [controller, env, ctx])
-          : ReflectApply(scheduled, self(env, ctx), [controller])),
+    description: `{"fetch":${fetch !== undefined},"scheduled":${scheduled !== undefined},"queue":${queue !== undefined},"start":${start !== undefined},"stop":${stop !== undefined},"methods":[${listNames(methods)}],"actors":[${listNames(actors)}],"needs":${needs}}`,
+    fetch: fetch && handlerOf(fetch),
+    scheduled: scheduled && handlerOf(scheduled),
+    queue: queue && handlerOf(queue),
     start: start && ((env) => ReflectApply(start, main, [env])),
     stop: stop && ((reason) => ReflectApply(stop, main, [reason])),
     method: (name, env, ctx) => methods.get(name)?.(env, ctx),

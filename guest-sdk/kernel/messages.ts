@@ -11,7 +11,7 @@ export const TO_GUEST = {
    * [0, id, another HANDLER, name, 0, 0, BODY.text, size, requestId], the arguments following as a JSON array; or
    * [0, id, HANDLER.actorFetch, method, url, headers[], BODY, size, requestId, class, name, activation], the body following.
    * Of HANDLER.actor, `name` is the class and the arguments are [name, kind, method, argsText, options, activation]; of
-   * HANDLER.passivate they are [class, name] of each, none meaning all. docs/protocol.md says what an activation is.
+   * HANDLER.passivate they are [class, name] of each that is another host's by now; none: all are to leave. docs/protocol.md says what an activation is.
    */
   invoke: 0,
   /** [1, id, size, last]: part of a request body or of a capability's answer, a byte string; `last` is 1 at its end, 2 when it broke off. */
@@ -86,6 +86,8 @@ export const HANDLER = {
   passivate: 7,
   /** An exported function, called as a task of a worker with one encoded value. */
   task: 8,
+  /** Events for the guest's `queue`, or for the exported function whose name the message has (docs/protocol.md, "Events"). */
+  queue: 9,
 } as const
 
 /** Characters that the input of a task, and its result, may have when encoded. */

@@ -90,10 +90,13 @@ export type BindingConfig = readonly [name: string, kind: string, grant: number,
 export interface GuestDescription {
   readonly fetch: boolean
   readonly scheduled: boolean
+  readonly queue: boolean
   readonly start: boolean
   readonly stop: boolean
   /** Methods that `runtime.invoke` can name: of the default export, exported functions, `Class.method`. */
   readonly methods: readonly string[]
   /** Exported classes that extend Actor. */
   readonly actors: readonly string[]
+  /** What its containers need of `env`: [by whom, binding, whether its calls have a deadline]. */
+  readonly needs: readonly (readonly [path: string, binding: string, hasDeadline: boolean])[]
 }

@@ -14,6 +14,7 @@ export const getPrototypeOf: typeof Object.getPrototypeOf = Object.getPrototypeO
 export const freeze: typeof Object.freeze = Object.freeze
 export const isArray: typeof Array.isArray = Array.isArray
 export const fromCharCode: typeof String.fromCharCode = String.fromCharCode
+export const ceil: (value: number) => number = Math.ceil
 export const StringOf: StringConstructor = String
 export const PromiseOf: PromiseConstructor = Promise
 

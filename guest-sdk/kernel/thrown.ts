@@ -7,8 +7,9 @@ import { inspect } from './inspect.ts'
 
 const MAX_TEXT = 16_384
 
-/** JSON {name, message, stack?, code?} of anything thrown. Never throws. */
-export function describeThrown(thrown: unknown): string {
+/** JSON {name, message, stack?, code?} of anything thrown, each of at most so many characters. Never throws. */
+export function describeThrown(thrown: unknown, most: number = MAX_TEXT): string {
+  const quote = (text: string): string => stringify(slice(text, 0, most)) as string
   if (!isError(thrown))
     return `{"name":"Error","message":${quote(`Thrown value is no Error: ${show(thrown)}`)}}`
   const name = read(thrown, 'name') ?? 'Error'
@@ -28,8 +29,6 @@ function withHead(stack: string | undefined, name: string, message: string): str
 }
 
 const SPACE = 32
-
-const quote = (text: string): string => stringify(slice(text, 0, MAX_TEXT)) as string
 
 /** `instanceof` asks Symbol.hasInstance, which a guest may have redefined. */
 function isError(thrown: unknown): thrown is Error {

@@ -4,7 +4,7 @@
  * Timers do not keep a service awake: while no turn is in flight none fires.
  */
 import type { Clock } from './determinism.ts'
-import { NumberMap, ReflectApply, defineProperty } from './primordials.ts'
+import { NumberMap, ReflectApply, ceil, defineProperty } from './primordials.ts'
 
 interface Timer {
   readonly id: number
@@ -19,7 +19,7 @@ interface Timer {
 export interface Timers {
   set(callback: unknown, delayMs: unknown, args: unknown[], repeat: boolean): number
   clear(id: unknown): void
-  /** One of the kernel's own: outside the limit, and out of the guest's reach. Returns what cancels it. */
+  /** One of the kernel's own, due at a time that a guest may have had a say in (at most in 24 days): outside the limit, and out of the guest's reach. Returns what cancels it. */
   wakeAt(atMs: number, callback: () => void): () => void
   /** Runs the earliest timer that is due. True when another one is due. */
   fireNext(): boolean
@@ -143,13 +143,15 @@ export function createTimers(clock: Clock, onError: (thrown: unknown) => void): 
       dropCleared()
     },
     wakeAt(atMs, callback) {
+      const latestMs = clock.nowMs + LONGEST_DELAY_MS
+      const soonMs = atMs > clock.nowMs ? atMs : clock.nowMs
       const timer: Timer = {
         id: KERNELS,
         sequence: sequence++,
         callback,
         args: [],
         everyMs: 0,
-        dueMs: atMs,
+        dueMs: soonMs <= latestMs ? soonMs : latestMs,
         cleared: false,
       }
       push(timer)
@@ -186,7 +188,8 @@ export function createTimers(clock: Clock, onError: (thrown: unknown) => void): 
     takeChange(wakeMs) {
       if (wakeMs !== undefined) return (announcedMs = wakeMs)
       dropCleared()
-      const dueMs = heap.length === 0 ? 0 : (heap[0] as Timer).dueMs
+      // The host takes whole milliseconds and nothing else.
+      const dueMs = heap.length === 0 ? 0 : ceil((heap[0] as Timer).dueMs)
       if (dueMs === announcedMs) return undefined
       announcedMs = dueMs
       return dueMs

@@ -19,6 +19,11 @@ export class TurnContext<Turn extends TurnLike> {
     this.#turn = turn
     this.#deps = deps
   }
+  /** The turn of a context; undefined: it is none. */
+  static turnOf(context: unknown): unknown {
+    const isOne = typeof context === 'object' && context !== null && #turn in context
+    return isOne ? context.#turn : undefined
+  }
   get requestId(): string {
     return this.#turn.requestId
   }

@@ -32,6 +32,14 @@ export class MethodMissing extends TypeError {
   }
 }
 
+/** A code of its own: what a handler lets through of a call that it made, to a method that there is not, is a failure of the handler. */
+export class FetchMissing extends TypeError {
+  readonly code = 'VELA_ROUTE_NOT_FOUND'
+  constructor() {
+    super('The service exports no fetch handler')
+  }
+}
+
 export class TaskMissing extends TypeError {
   readonly code = 'VELA_WORKER_TASK_NOT_FOUND'
   constructor(name: string) {

@@ -1,5 +1,6 @@
 /** What the kernel keeps of one turn in flight (turns.ts). */
 import type { Sender } from './body-sender.ts'
+import type { Life } from '../di/kit.ts'
 import type { Inbound } from './inbound.ts'
 import type { Socket } from './sockets.ts'
 
@@ -12,6 +13,9 @@ export interface Turn {
   whenIdle: (() => void) | undefined
   abort: { signal: object; abort(reason: unknown): void } | undefined
   canceled: { reason: unknown } | undefined
+  /** What is done as its last thing (turn-end.ts); counts as one of `waits` while there is any. */
+  ends: (() => Promise<void>)[] | undefined
+  life: Life | undefined
   inbound: Inbound | undefined
   sender: Sender | undefined
   /** It has been upgraded; the turn settles when this ends. */
@@ -27,6 +31,8 @@ export function newTurn(id: number, requestId: string): Turn {
     whenIdle: undefined,
     abort: undefined,
     canceled: undefined,
+    ends: undefined,
+    life: undefined,
     inbound: undefined,
     sender: undefined,
     socket: undefined,

@@ -6,12 +6,18 @@ import { BODY, FROM_GUEST } from './messages.ts'
 import { NumberMap, stringify, subscribe, toPromise } from './primordials.ts'
 import type { GuestExports } from './exports.ts'
 import type { ActorsSlot } from './actors/port.ts'
+import type { EventsSlot } from './event-port.ts'
+import type { Codec } from './late-codec.ts'
+import type { Life } from '../di/kit.ts'
 import { createInvoke } from './invoke.ts'
 import type { Native } from './native.ts'
 import type { Outbox } from './outbox.ts'
 import { sendResponse } from './respond.ts'
 import { openSocket } from './sockets.ts'
 import { describeThrown } from './thrown.ts'
+import { TurnContext } from './turn-context.ts'
+import { createTurnLives } from './turn-lives.ts'
+import { createTurnWaits } from './turn-waits.ts'
 import { newTurn, type Turn } from './turn-state.ts'
 import { BadResponse, checkLength, isThenable, wholeLength } from './turn-errors.ts'
 import type { WebHooks } from './web-contract.ts'
@@ -23,13 +29,19 @@ export interface TurnsDeps {
   readonly exports: () => GuestExports
   /** The `env` of a turn. */
   readonly env: (turn: number) => object
+  /** One binding of it. */
+  readonly bindingOf: (turn: number, name: string, deadlineMs: number | undefined) => unknown
   readonly limitBytes: () => number
   /** Largest message of a socket (bytes). */
   readonly messageBytes: () => number
   readonly onError: (thrown: unknown, requestId: string) => void
   readonly actors: ActorsSlot
+  readonly events: EventsSlot
+  readonly codec: Codec
   /** Once, when the microtasks of this entry are done and before it leaves. */
   readonly atEntryEnd: (callback: () => void) => void
+  /** Before a message leaves that may be the last of its turn. */
+  readonly beforeSettle: () => void
   /** Nobody waits for the calls that a turn began: they reject with the reason. */
   readonly endCalls: (turn: number, reason: () => unknown) => void
 }
@@ -51,9 +63,11 @@ export interface Turns {
   hold(id: number): () => void
   /** Runs guest code on behalf of a turn, if it is still open. */
   within(id: number, work: () => void): void
+  /** Runs guest code on nobody's behalf. */
+  outside(work: () => void): void
+  /** Of a turn by its context, or of the current one. */
+  lifeOf(context?: unknown): Life | undefined
 }
-
-const MAX_WAITS = 1000
 
 export function createTurns(deps: TurnsDeps): Turns {
   const { outbox, web } = deps
@@ -87,7 +101,7 @@ export function createTurns(deps: TurnsDeps): Turns {
     }
   }
 
-  const within = (turn: Turn, work: () => void): void => {
+  const within = (turn: Turn | undefined, work: () => void): void => {
     const outer = current
     current = turn
     try {
@@ -98,6 +112,7 @@ export function createTurns(deps: TurnsDeps): Turns {
   }
 
   const close = (turn: Turn): void => {
+    ends.check(turn)
     if (turn.waits > 0 || !turn.responded || turn.sender !== undefined) return
     turns.delete(turn.id)
     deps.endCalls(turn.id, () => web.createError('AbortError', TURN_OVER))
@@ -105,6 +120,7 @@ export function createTurns(deps: TurnsDeps): Turns {
 
   const settleThrown = (turn: Turn, thrown: unknown): void => {
     if (turn.responded) return deps.onError(thrown, turn.requestId)
+    deps.beforeSettle()
     turn.responded = true
     const text = describeThrown(thrown)
     outbox.add(`[${FROM_GUEST.threw},${turn.id},${text.length},${turn.waits > 0 ? 1 : 0}]`, text)
@@ -115,6 +131,7 @@ export function createTurns(deps: TurnsDeps): Turns {
     const parts = web.readResponse(value)
     if (parts === undefined) throw new BadResponse(value)
     checkLength(wholeLength(parts.body), deps.limitBytes())
+    deps.beforeSettle()
     if (parts.relay !== undefined) {
       turn.responded = true
       outbox.add(`[${FROM_GUEST.forward},${turn.id},${parts.relay},${turn.waits > 0 ? 1 : 0}]`, '')
@@ -162,12 +179,12 @@ export function createTurns(deps: TurnsDeps): Turns {
   /** The turn is over once waitUntil holds nothing any more. */
   const endSocket = (turn: Turn): void => {
     turn.socket = undefined
-    turn.whenIdle = () => {
+    whenIdle(turn, () => {
+      deps.beforeSettle()
       turn.responded = true
       outbox.add(`[${FROM_GUEST.end},${turn.id},0]`, '')
       close(turn)
-    }
-    if (turn.waits === 0) turn.whenIdle()
+    })
   }
 
   const settleValue = (turn: Turn, value: unknown): void => {
@@ -176,35 +193,14 @@ export function createTurns(deps: TurnsDeps): Turns {
     settleJson(turn, value === undefined ? undefined : json)
   }
 
-  const settleJson = (turn: Turn, json: string | undefined): void => {
+  const settleJson = (turn: Turn, json: string | undefined, mostBytes = deps.limitBytes()): void => {
     const text = json ?? ''
-    checkLength(text.length, deps.limitBytes())
+    checkLength(text.length, mostBytes)
+    deps.beforeSettle()
     turn.responded = true
     const kind = json === undefined ? BODY.none : BODY.text
     outbox.add(`[${FROM_GUEST.value},${turn.id},${kind},${text.length},${turn.waits > 0 ? 1 : 0}]`, text)
     close(turn)
-  }
-
-  /** What kept the turn open is done. */
-  const release = (turn: Turn): void => {
-    turn.waits--
-    if (turn.waits > 0) return
-    if (!turn.responded) return turn.whenIdle?.()
-    outbox.add(`[${FROM_GUEST.settled},${turn.id}]`, '')
-    close(turn)
-  }
-
-  const waitUntil = (turn: Turn, promise: unknown): void => {
-    if (turn.waits >= MAX_WAITS) throw new RangeError(`waitUntil holds at most ${MAX_WAITS} promises a turn`)
-    turn.waits++
-    subscribe(
-      toPromise(promise),
-      () => release(turn),
-      (thrown) => {
-        deps.onError(thrown, turn.requestId)
-        release(turn)
-      },
-    )
   }
 
   const abortOf = (turn: Turn): { signal: object; abort(reason: unknown): void } => {
@@ -215,19 +211,16 @@ export function createTurns(deps: TurnsDeps): Turns {
     return turn.abort
   }
 
-  const hold = (turn: Turn): (() => void) => {
-    turn.waits++
-    let held = true
-    return () => {
-      if (held) release(turn)
-      held = false
-    }
-  }
-
+  const { onError, beforeSettle } = deps
+  const waits = createTurnWaits({ outbox, within, close, onError, beforeSettle })
+  const { ends, hold, waitUntil, whenIdle } = waits
+  const isOpen = (turn: Turn): boolean => turns.get(turn.id) === turn
+  const lifeOf = createTurnLives({ abortOf, waitUntil, ends, isOpen, within, bindingOf: deps.bindingOf })
   const invoke = createInvoke({
     ...deps,
     run,
     within,
+    whenIdle,
     abortOf,
     waitUntil,
     hold,
@@ -259,7 +252,7 @@ export function createTurns(deps: TurnsDeps): Turns {
       turn.sender?.cancel(reason)
       turn.socket?.cancel()
       // What waitUntil holds goes on without the client; a handler that only waits for an answer does not.
-      if (turn.waits === 0) deps.endCalls(id, () => reason)
+      if (!ends.isHeld(turn)) deps.endCalls(id, () => reason)
     },
     currentRequestId: () => current?.requestId ?? '',
     currentTurn: () => current?.id ?? 0,
@@ -271,6 +264,11 @@ export function createTurns(deps: TurnsDeps): Turns {
       const turn = turns.get(id)
       if (turn === undefined) work()
       else within(turn, work)
+    },
+    outside: (work) => within(undefined, work),
+    lifeOf(context = undefined) {
+      const turn = context === undefined ? current : (TurnContext.turnOf(context) as Turn | undefined)
+      return turn && lifeOf(turn)
     },
   }
 }

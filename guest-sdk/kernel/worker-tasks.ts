@@ -3,8 +3,8 @@
  * may send several at once; they are run one after the other, each when the one before has settled, so that no two
  * ever share the isolate's state half-way.
  */
-import { decodeValue, encodeValue } from '../async/codec.ts'
 import type { GuestExports } from './exports.ts'
+import type { Codec } from './late-codec.ts'
 import { TASK_MARK, TASK_VALUE_LIMIT } from './messages.ts'
 import { subscribe, toPromise } from './primordials.ts'
 import { TurnContext, type ContextDeps } from './turn-context.ts'
@@ -13,6 +13,7 @@ import type { Turn } from './turn-state.ts'
 
 export interface WorkerTasksDeps extends ContextDeps<Turn> {
   readonly exports: () => GuestExports
+  readonly codec: Codec
   readonly env: (turn: number) => object
   /** Runs guest code on behalf of a turn. */
   readonly within: (turn: Turn, work: () => void) => void
@@ -53,7 +54,7 @@ export function createWorkerTasks(deps: WorkerTasksDeps): (turn: Turn, name: str
 
   const done = (task: WorkerTask, value: unknown): void =>
     end(task, () => {
-      const text = encodeValue(value)
+      const text = deps.codec.encodeValue(value)
       if (text.length > TASK_VALUE_LIMIT) throw new ValueTooLarge(text.length, TASK_VALUE_LIMIT)
       deps.settleText(task.turn, (task.outlasts ? TASK_MARK.outlasts : TASK_MARK.atOnce) + text)
     })
@@ -73,7 +74,7 @@ export function createWorkerTasks(deps: WorkerTasksDeps): (turn: Turn, name: str
         const context = new TurnContext(turn, deps)
         const method = deps.exports().method(name, deps.env(turn.id), context)
         if (method === undefined) throw new TaskMissing(name)
-        const value = method(decodeValue(task.input))
+        const value = method(deps.codec.decodeValue(task.input))
         if (isThenable(value)) {
           subscribe(
             toPromise(value),

@@ -30,6 +30,13 @@ export type VelaErrorCode =
   | 'VELA_KV_QUOTA_EXCEEDED'
   | 'VELA_STORE_FAILED'
   | 'VELA_STORE_FULL'
+  // Events
+  | 'VELA_EVENT_BAD_SUBJECT'
+  | 'VELA_EVENT_INVALID'
+  | 'VELA_EVENT_TOO_LARGE'
+  | 'VELA_EVENTS_OVERLOADED'
+  | 'VELA_EVENTS_FULL'
+  | 'VELA_EVENTS_UNAVAILABLE'
   // Values that are sent to actors, channels and workers
   | 'VELA_VALUE_NOT_CLONEABLE'
   // Tasks, and workers and tasks of the host
@@ -38,6 +45,13 @@ export type VelaErrorCode =
   | 'VELA_TASK_FAILED'
   | 'VELA_TASK_OVERLOADED'
   | 'VELA_WORKER_TASK_NOT_FOUND'
+  // Containers of the service's own
+  | 'VELA_DI_UNKNOWN_TOKEN'
+  | 'VELA_DI_CYCLE'
+  | 'VELA_DI_CAPTIVE'
+  | 'VELA_DI_DUPLICATE'
+  | 'VELA_DI_FACTORY_FAILED'
+  | 'VELA_DI_DISPOSED'
   // Actors
   | 'VELA_ACTOR_NOT_FOUND'
   | 'VELA_ACTOR_MAILBOX_FULL'
@@ -47,6 +61,9 @@ export type VelaErrorCode =
   | 'VELA_ACTOR_STORAGE_FAILED'
   | 'VELA_ACTOR_UPGRADE_FAILED'
   | 'VELA_ACTOR_QUOTA_EXCEEDED'
+  // Several hosts
+  | 'VELA_CLUSTER_UNAVAILABLE'
+  | 'VELA_NODE_LOST'
   // Channels
   | 'VELA_CHANNEL_CLOSED'
   | 'VELA_CHANNEL_LOST'

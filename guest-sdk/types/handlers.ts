@@ -1,4 +1,5 @@
 /** What a service exports and what its handlers are given. */
+import type { EventBatch } from './events.ts'
 import type { GuestAbortSignal, GuestRequest, GuestResponse } from './web.ts'
 
 /** What belongs to one turn: a request, a call of a method, or a scheduled run. */
@@ -42,8 +43,8 @@ export interface ScheduledController {
 export type StopReason = 'replaced' | 'deleted' | 'shutdown'
 
 /**
- * The default export of a service. Every part is optional, but a service must have a `fetch`, a `scheduled`, a `start`
- * or a method.
+ * The default export of a service. Every part is optional, but a service must have a `fetch`, a `scheduled`, a `queue`,
+ * a `start` or a method.
  *
  * @example
  * export default {
@@ -66,6 +67,16 @@ export interface ExportedHandler<Env = Readonly<Record<string, unknown>>> {
    * }
    */
   scheduled?(controller: ScheduledController, env: Env, ctx: Context): void | Promise<void>
+  /**
+   * Gets events in batches: those that the manifest subscribes to without a handler of their own. An event is acknowledged when this
+   * returns and all it gave to `ctx.waitUntil` is done, unless `retry()` was called; if it throws, those that it did not `ack()` failed.
+   *
+   * @example
+   * async queue(batch, env) {
+   *   for (const message of batch.messages) await env.MAIL.send(message.body)
+   * }
+   */
+  queue?(batch: EventBatch, env: Env, ctx: Context): void | Promise<void>
   /** Runs once in each isolate, after the module and before the first call. What it throws refuses the deploy. */
   start?(env: Env): void | Promise<void>
   /**

@@ -12,7 +12,9 @@ export interface AdminClientOptions {
 }
 
 export interface AdminRequest {
+  /** Sent as JSON. */
   readonly body?: unknown
+  readonly contentType?: string
   readonly accept?: string
   readonly signal?: AbortSignal | undefined
 }
@@ -30,7 +32,7 @@ export function createAdminHttp({ url, token }: AdminClientOptions): AdminHttp {
   const base = parseBase(url)
 
   const open = async (method: string, path: string, request: AdminRequest): Promise<Response> => {
-    const { body, accept = 'application/json', signal } = request
+    const { body, accept = 'application/json', contentType = 'application/json', signal } = request
     let response: Response
     try {
       response = await fetch(new URL(path, base), {
@@ -39,7 +41,7 @@ export function createAdminHttp({ url, token }: AdminClientOptions): AdminHttp {
         headers: {
           accept,
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(body === undefined ? {} : { 'content-type': contentType }),
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         ...(signal === undefined ? {} : { signal }),

@@ -4,6 +4,7 @@
  */
 import type {
   ActorsStatus,
+  ClusterStatus,
   DeadLetter,
   DeployRequest,
   DeployResult,
@@ -13,10 +14,12 @@ import type {
   ScheduledRun,
   ServiceStatus,
 } from '../core/control.ts'
+import type { DeadEventLetter, EventsStatus, PublishedEvent } from '../core/control-events.ts'
 import { VelaError } from '../core/errors.ts'
 import type { Deployment, JsonValue, Scope, ServiceRecord, Tenant, TokenRecord } from '../registry/types.ts'
 import { createAdminHttp, velaErrorOf, type AdminClientOptions, type AdminHttp } from './client-http.ts'
 import type {
+  CountAnswer,
   DeployEvent,
   EngineInput,
   GrantDecisionInput,
@@ -29,6 +32,8 @@ import type {
 export interface AdminClient {
   status(): Promise<StatusAnswer>
   doctor(): Promise<DoctorCheck[]>
+  /** Operators only. The hosts of the cluster, as this one sees them. */
+  nodes(): Promise<ClusterStatus>
   metrics(): Promise<string>
 
   listTenants(): Promise<Tenant[]>
@@ -60,6 +65,19 @@ export interface AdminClient {
   listActors(tenant: string, service: string): Promise<ActorsStatus>
   /** The latest first. */
   listDeadLetters(tenant: string, service: string): Promise<DeadLetter[]>
+  eventsStatus(tenant: string): Promise<EventsStatus>
+  /** The latest first; of one consumer, or of all. */
+  listDeadEvents(tenant: string, consumer?: string): Promise<DeadEventLetter[]>
+  /** Says how many letters there were. */
+  replayEvents(tenant: string, consumer: string, sequences: readonly number[] | 'all'): Promise<CountAnswer>
+  discardEvents(tenant: string, consumer: string, sequences: readonly number[] | 'all'): Promise<CountAnswer>
+  forgetConsumer(tenant: string, consumer: string): Promise<void>
+  /** `event`: a CloudEvent. */
+  publishEvent(
+    tenant: string,
+    event: Readonly<Record<string, unknown>>,
+    kind?: 'ephemeral' | 'durable',
+  ): Promise<PublishedEvent>
   /** Resolves when the run is over; without `cron`, the only schedule there is. */
   runSchedule(tenant: string, service: string, cron?: string): Promise<ScheduledRun>
 
@@ -86,6 +104,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
   return {
     status: () => get('/v1/status'),
     doctor: () => get('/v1/doctor'),
+    nodes: () => get('/v1/nodes'),
     metrics: () => http.text('GET', '/metrics'),
 
     listTenants: () => get('/v1/tenants'),
@@ -109,6 +128,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
 
     listActors: (tenant, service) => get(`${servicePath(tenant, service)}/actors`),
     listDeadLetters: (tenant, service) => get(`${servicePath(tenant, service)}/actors/dead`),
+    ...eventCalls(http),
     listGrants: (tenant, service) => get(`${servicePath(tenant, service)}/grants`),
     decideGrant: async (tenant, service, binding, decision) =>
       (await http.json('PUT', `${servicePath(tenant, service)}/grants/${segment(binding)}`, {
@@ -126,6 +146,35 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     listTokens: (tenant) => get(`/v1/tokens${tenant === undefined ? '' : `?tenant=${segment(tenant)}`}`),
     createToken: (tenant, scopes) => post('/v1/tokens', { tenant, scopes }),
     deleteToken: (id) => remove(`/v1/tokens/${segment(id)}`),
+  }
+}
+
+function eventCalls(
+  http: AdminHttp,
+): Pick<
+  AdminClient,
+  'eventsStatus' | 'listDeadEvents' | 'replayEvents' | 'discardEvents' | 'forgetConsumer' | 'publishEvent'
+> {
+  const path = (tenant: string): string => `${tenantPath(tenant)}/events`
+  return {
+    eventsStatus: async (tenant) => (await http.json('GET', path(tenant))) as EventsStatus,
+    listDeadEvents: async (tenant, consumer) =>
+      (await http.json(
+        'GET',
+        `${path(tenant)}/dead${consumer === undefined ? '' : `?consumer=${encodeURIComponent(consumer)}`}`,
+      )) as DeadEventLetter[],
+    replayEvents: async (tenant, consumer, sequences) =>
+      (await http.json('POST', `${path(tenant)}/replay`, { body: { consumer, sequences } })) as CountAnswer,
+    discardEvents: async (tenant, consumer, sequences) =>
+      (await http.json('POST', `${path(tenant)}/discard`, { body: { consumer, sequences } })) as CountAnswer,
+    async forgetConsumer(tenant, consumer) {
+      await http.json('POST', `${path(tenant)}/forget`, { body: { consumer } })
+    },
+    publishEvent: async (tenant, event, kind = 'ephemeral') =>
+      (await http.json('POST', `${path(tenant)}?kind=${kind}`, {
+        body: event,
+        contentType: 'application/cloudevents+json',
+      })) as PublishedEvent,
   }
 }
 

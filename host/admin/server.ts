@@ -13,6 +13,7 @@ import { asVelaError, installProblems, refuseMalformed, sendProblem, type AdminL
 import type { RouteContext } from './routes/context.ts'
 import { actorRoutes } from './routes/actors.ts'
 import { deploymentRoutes } from './routes/deployments.ts'
+import { eventRoutes } from './routes/events.ts'
 import { grantRoutes } from './routes/grants.ts'
 import { invokeRoutes } from './routes/invoke.ts'
 import { logRoutes, type TailOptions } from './routes/logs.ts'
@@ -92,6 +93,7 @@ export function createAdminServer(deps: AdminServerDeps, options: AdminServerOpt
   deploymentRoutes(app, context)
   grantRoutes(app, context)
   actorRoutes(app, context)
+  eventRoutes(app, context)
   invokeRoutes(app, context)
   scheduleRoutes(app, context)
   secretRoutes(app, context)

@@ -13,6 +13,8 @@ export const BODY_BYTES: number = 256 * 1024
 export const INVOKE_BODY_BYTES: number = 10 * 1024 * 1024
 /** A bundle, its map with the sources inside, and the escapes of JSON. */
 export const DEPLOY_BODY_BYTES: number = 4 * MAXIMUM_LIMITS.bundleBytes
+/** An event of the largest size, whose data may double as JSON. */
+export const EVENT_BODY_BYTES: number = 1024 * 1024
 export const SECRET_CHARS: number = 64 * 1024
 
 export interface TenantInput {
@@ -42,6 +44,10 @@ export interface TokenInput {
   readonly scopes: Scope[]
 }
 
+export interface CountAnswer {
+  readonly count: number
+}
+
 const limitNames = Object.keys(MAXIMUM_LIMITS) as (keyof Limits)[]
 const scope = z.enum(['admin', 'deploy', 'read', 'invoke'])
 const name = z.string().max(200)
@@ -66,6 +72,13 @@ export const InvokeBody: z.ZodType<InvokeInput> = z.strictObject({
 })
 export const DecisionBody: z.ZodType<{ decision: GrantDecisionInput }> = z.strictObject({
   decision: z.enum(['granted', 'revoked', 'policy'], 'must be "granted", "revoked" or "policy"'),
+})
+const consumer = z.string().min(1).max(512)
+export const ConsumerBody: z.ZodType<{ consumer: string }> = z.strictObject({ consumer })
+const LETTERS = 'must be "all" or a list of at most 1,000 sequences'
+export const LettersBody: z.ZodType<{ consumer: string; sequences: number[] | 'all' }> = z.strictObject({
+  consumer,
+  sequences: z.union([z.literal('all'), z.array(z.int().positive(), LETTERS).max(1_000, LETTERS)], LETTERS),
 })
 export const RunBody: z.ZodType<{ cron?: string | undefined }> = z
   .strictObject({ cron: z.string().max(200).optional() })
@@ -109,10 +122,12 @@ export interface InvokeAnswer {
 }
 
 export interface StatusAnswer {
-  readonly status: 'ok' | 'starting' | 'draining'
+  readonly status: 'ok' | 'degraded' | 'starting' | 'draining'
   /** Of the whole host, so for operators alone. */
   readonly services?: number
   readonly cells?: number
+  readonly nats?: { readonly state: 'connected' | 'lost'; readonly problem?: string }
+  readonly cluster?: { readonly node: string; readonly holdsLease: boolean; readonly peers: number }
   readonly token: Pick<TokenRecord, 'id' | 'tenant' | 'scopes'>
 }
 

@@ -10,6 +10,7 @@ import type { Deployment, GrantDecision, JsonValue, Manifest } from '../registry
 import { asksMore, readAsks, type Ask, type Kinds } from './asks.ts'
 import {
   GuestFacingError,
+  type Binding,
   type Capability,
   type CapabilityCall,
   type CapabilityResult,
@@ -32,6 +33,10 @@ export interface Broker {
   /** `isolates`: further ones of the same version. */
   open(deployment: Deployment, isolates?: Isolates): DeploymentGrants
   status(deployment: Deployment): readonly GrantStatus[]
+  /** The bindings of a kind that are granted now, with what the grant left of their options. */
+  granted(deployment: Deployment, kind: string): readonly Binding[]
+  /** Why calls of a binding would fail as things stand, and what to do; undefined: they would not. */
+  lacks(deployment: Deployment, binding: string, hasDeadline: boolean): Promise<string | undefined>
   /** What `next` asks beyond `before`, one line each. */
   asksMore(before: Manifest | undefined, next: Manifest): readonly string[]
   /** What was asked for the binding, for keeping a decision about it. Throws VELA_CAPABILITY_NOT_FOUND. */
@@ -153,6 +158,27 @@ export function createBroker({ kinds, policy, decisionOf, epoch, hosts, onFailur
     check: (manifest) => void readAsks(kinds, manifest),
     open,
     status: (deployment) => readAsks(kinds, deployment.manifest).map((ask) => statusOf(deployment, ask)),
+    granted: (deployment, kind) =>
+      readAsks(kinds, deployment.manifest)
+        .filter((ask) => ask.kind.kind === kind)
+        .flatMap((ask) => {
+          const verdict = judge(deployment, ask)
+          return verdict.state === 'granted' ? [{ ...ask.binding, options: verdict.options }] : []
+        }),
+    async lacks(deployment, name, hasDeadline) {
+      const ask = readAsks(kinds, deployment.manifest).find(({ binding }) => binding.name === name)
+      const without = `inject optional(binding('${name}')) if the service can do without`
+      if (ask === undefined)
+        return `the manifest binds nothing called ${name}; add it under capabilities, vars or as a secret, or ${without}`
+      const what = named(ask.kind.kind, name)
+      if (hasDeadline && !WITH_DEADLINE.has(ask.kind.kind))
+        return `${what} takes no deadlineMs: that is for ${[...WITH_DEADLINE].join(' and ')}`
+      const verdict = judge(deployment, ask)
+      if (verdict.state !== 'granted')
+        return `${what} is not granted: ${verdict.reason}; let an operator grant it (vela grants), or ${without}`
+      const lack = await ask.kind.lacks?.(verdict.options, deployment)
+      return lack === undefined ? undefined : `${what}: ${lack}, or ${without}`
+    },
     asksMore: (before, next) =>
       asksMore(before === undefined ? [] : readAsks(kinds, before), readAsks(kinds, next)).map(describe),
     askedOf(deployment, name) {
@@ -218,6 +244,9 @@ class Grant {
     this.#capability = undefined
   }
 }
+
+/** Kinds whose calls are short enough that a deadline for each makes sense. */
+const WITH_DEADLINE: ReadonlySet<string> = new Set(['services', 'kv'])
 
 /** Errors whose details were made for guests; those of others may speak of the host. */
 const WITH_DETAILS: ReadonlySet<string> = new Set(['VELA_KV_CONFLICT'])

@@ -12,8 +12,8 @@ import {
 import { homeOf, type Home } from '../cells/home.ts'
 import type { TakeReply } from '../concurrency/channels/end.ts'
 import { chunkOf } from '../concurrency/channels/chunk.ts'
-import { createEnds, type ChannelEnds } from '../concurrency/channels/ends.ts'
-import type { ChannelHub } from '../concurrency/channels/hub.ts'
+import type { ChannelEnds } from '../concurrency/channels/ends.ts'
+import type { ChannelDirectory } from '../concurrency/channels/hub.ts'
 import type { JsonValue } from '../registry/types.ts'
 import { GuestFacingError } from './capability.ts'
 import type { Capability, CapabilityCall, CapabilityResult, Place } from './capability.ts'
@@ -24,7 +24,7 @@ interface Local {
   readonly stopListening: () => void
 }
 
-export function createChannelCalls(hub: ChannelHub, options: ChannelOptions, place: Place): Capability {
+export function createChannelCalls(hub: ChannelDirectory, options: ChannelOptions, place: Place): Capability {
   const { access, mode } = options
   const name = options.channel ?? place.service
   const settings = {
@@ -40,7 +40,7 @@ export function createChannelCalls(hub: ChannelHub, options: ChannelOptions, pla
     const home = homeOf(call.origin)
     const known = locals.get(home)
     if (known !== undefined) return known.ends
-    const ends = createEnds(home, () => hub.channel(place.tenant, name, settings))
+    const ends = hub.ends(home, place.tenant, name, settings)
     const leave = (): void => {
       locals.delete(home)
       ends.leaveAll()
@@ -53,7 +53,7 @@ export function createChannelCalls(hub: ChannelHub, options: ChannelOptions, pla
   /** One that waits is ended with the call, or with the grant. */
   const answered = (
     call: CapabilityCall,
-    ask: (reply: (result: CapabilityResult) => void) => void,
+    ask: (reply: (result: CapabilityResult) => void, fail: (thrown: unknown) => void) => void,
     giveUp: () => void,
   ): Promise<CapabilityResult> =>
     new Promise((resolve, reject) => {
@@ -76,11 +76,18 @@ export function createChannelCalls(hub: ChannelHub, options: ChannelOptions, pla
       let isListening = false
       unanswered.add(revoke)
       try {
-        ask((result) => {
-          if (isOver) return
-          over()
-          resolve(result)
-        })
+        ask(
+          (result) => {
+            if (isOver) return
+            over()
+            resolve(result)
+          },
+          (thrown) => {
+            if (isOver) return
+            over()
+            reject(thrown)
+          },
+        )
       } catch (thrown) {
         // Refused: nothing of it is kept.
         over()
@@ -115,7 +122,7 @@ export function createChannelCalls(hub: ChannelHub, options: ChannelOptions, pla
     if (call.origin.gone) throw new GuestFacingError('Error', 'The isolate is gone', 'VELA_CELL_LOST')
     return await answered(
       call,
-      (reply) => ends.put(chunkOf(bytes), asked, (answer) => reply({ value: listOf(answer) })),
+      (reply, fail) => ends.put(chunkOf(bytes), asked, (answer) => reply({ value: listOf(answer) }), fail),
       () => ends.rest(),
     )
   }
@@ -126,9 +133,14 @@ export function createChannelCalls(hub: ChannelHub, options: ChannelOptions, pla
     const receiver = count(id, MOST_ID)
     return answered(
       call,
-      (reply) =>
-        ends.take(receiver, count(consumed, WINDOW), count(want, WINDOW), isEngaged === 1, (answer) =>
-          reply(resultOf(answer)),
+      (reply, fail) =>
+        ends.take(
+          receiver,
+          count(consumed, WINDOW),
+          count(want, WINDOW),
+          isEngaged === 1,
+          (answer) => reply(resultOf(answer)),
+          fail,
         ),
       // What it may have been handed goes back.
       () => ends.giveUp(receiver),

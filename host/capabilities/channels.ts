@@ -4,7 +4,7 @@
  * "send"}}` says it in full. The tenant comes from the deployment alone. A policy: `{"channels": ["jobs"], "capacity": 1000}`.
  */
 import { z } from 'zod'
-import type { ChannelHub } from '../concurrency/channels/hub.ts'
+import type { ChannelDirectory } from '../concurrency/channels/hub.ts'
 import { MOST_CAPACITY } from '../concurrency/channels/hub.ts'
 import { isName } from '../registry/names.ts'
 import type { JsonValue } from '../registry/types.ts'
@@ -43,7 +43,7 @@ const bindingSchema = z
   })
 const policySchema = z.strictObject({ channels: z.array(name).optional(), capacity: capacity.optional() })
 
-export function createChannelsKind(hub: ChannelHub): CapabilityKind<ChannelOptions> {
+export function createChannelsKind(hub: ChannelDirectory): CapabilityKind<ChannelOptions> {
   return {
     kind: 'channels',
     defaultPolicy: true,

@@ -10,6 +10,13 @@ export interface Decisions {
     binding: string,
     decision: Pick<GrantDecision, 'state' | 'asked'> | null,
   ): Promise<void>
+  /** Stored already, by another way. */
+  learn(
+    tenant: string,
+    service: string,
+    binding: string,
+    decision: Pick<GrantDecision, 'state' | 'asked'> | null,
+  ): void
   /** The service or, without one, all of the tenant's are gone, and so are the decisions in the registry. */
   forget(tenant: string, service?: string): void
   /** Changes with every decision. */
@@ -23,14 +30,18 @@ export async function openDecisions(registry: Registry): Promise<Decisions> {
   for (const decision of await registry.listGrants())
     decisions.set(keyOf(decision.tenant, decision.service, decision.binding), decision)
   let epoch = 0
+  const learn: Decisions['learn'] = (tenant, service, binding, decision) => {
+    const key = keyOf(tenant, service, binding)
+    if (decision === null) decisions.delete(key)
+    else decisions.set(key, { tenant, service, binding, ...decision })
+    epoch++
+  }
   return {
+    learn,
     of: (tenant, service, binding) => decisions.get(keyOf(tenant, service, binding)),
     async set(tenant, service, binding, decision) {
       await registry.setGrant(tenant, service, binding, decision)
-      const key = keyOf(tenant, service, binding)
-      if (decision === null) decisions.delete(key)
-      else decisions.set(key, { tenant, service, binding, ...decision })
-      epoch++
+      learn(tenant, service, binding, decision)
     },
     forget(tenant, service) {
       for (const [key, decision] of decisions)

@@ -35,11 +35,17 @@ export interface ServiceOptions {
   readonly methods?: readonly string[]
 }
 
+/** A service of the host, for one caller. */
+export interface HostService {
+  /** Hands over the object whose methods this caller may use, which may be made for this call and end with it. */
+  use<R>(call: CapabilityCall, run: (host: object) => Promise<R>): Promise<R>
+}
+
 /** The other side of a call; declared here, implemented where services are known. */
 export interface ServiceTargets {
   hasHost(name: string): boolean
-  /** The object whose methods this caller may use. */
-  openHost(name: string, caller: Place): object
+  /** Throws GuestFacingError if there is none. */
+  openHost(name: string, caller: Place): HostService
   method(
     tenant: string,
     service: string,
@@ -47,6 +53,8 @@ export interface ServiceTargets {
     call: CapabilityCall,
   ): Promise<JsonValue | undefined>
   fetch(tenant: string, service: string, call: CapabilityCall): Promise<CapabilityResult>
+  /** Methods that a service has, `fetch` among them; undefined: there is no such service. null: nobody can tell. */
+  methodsOf(tenant: string, service: string): Promise<ReadonlySet<string> | null | undefined>
 }
 
 const METHOD = /^[A-Za-z_$][A-Za-z0-9_$]{0,127}$/
@@ -107,6 +115,19 @@ export function createServicesKind(targets: ServiceTargets): CapabilityKind<Serv
       }
     },
     describe,
+    async lacks(options, place) {
+      const target = resolve(options, place)
+      if ('host' in target) {
+        if (targets.hasHost(target.host)) return undefined
+        return `the host has no service ${target.host}; let the operator register it (runtime.registerService)`
+      }
+      const { tenant, service } = target
+      // The service itself is on its way.
+      if (tenant === place.tenant && service === place.service) return undefined
+      const known = await targets.methodsOf(tenant, service)
+      if (known === undefined) return `there is no service ${tenant}/${service}; deploy it first`
+      return known === null ? undefined : lackOf(options, `${tenant}/${service}`, known)
+    },
     open(options, place): Capability {
       const target = resolve(options, place)
       const allowed = options.methods === undefined ? undefined : new Set(options.methods)
@@ -120,7 +141,7 @@ export function createServicesKind(targets: ServiceTargets): CapabilityKind<Serv
               'VELA_CAPABILITY_DENIED',
             )
           }
-          if (host !== undefined) return callHost(host, call)
+          if (host !== undefined) return host.use(call, (object) => callHost(object, call))
           if (!('service' in target))
             throw new VelaError('VELA_SERVICE_NOT_FOUND', 'There is no such service')
           deeper(call.depth, 'Services')
@@ -155,6 +176,20 @@ function parseBinding(name: string, asked: JsonValue): Binding<ServiceOptions> {
         }
   const fetches = options.methods === undefined || options.methods.includes('fetch')
   return { name, options, guest: { fetch: fetches && !('host' in options.target) } }
+}
+
+/** What the other side does not export of what is bound. */
+function lackOf(
+  { entrypoint, methods: names = [] }: ServiceOptions,
+  target: string,
+  known: ReadonlySet<string>,
+): string | undefined {
+  const prefix = entrypoint === undefined ? '' : `${entrypoint}.`
+  if (entrypoint !== undefined && ![...known].some((name) => name.startsWith(prefix)))
+    return `${target} exports no class ${entrypoint} with methods; correct "entrypoint", or deploy a version of it that has the class`
+  const missing = names.find((name) => !known.has(name === 'fetch' ? name : prefix + name))
+  if (missing === undefined) return undefined
+  return `${target} has no method ${prefix}${missing}; correct "methods", or deploy a version of it that has the method`
 }
 
 const list = (names: readonly string[] | undefined): { readonly methods?: readonly string[] } =>

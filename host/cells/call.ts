@@ -29,6 +29,8 @@ export interface Call {
   readonly startedMs: number
   /** How many services deep in a chain of calls it is; a client's is 0. */
   readonly depth: number
+  /** How many calls' worth of work it is for the guest (events of a batch); 1 if left out. */
+  readonly weight?: number
   /** Calls of one key prefer one replica of the service; it is a wish. */
   readonly affinity?: string | undefined
   /** How often a replica has taken it. A call whose first entry was killed is tried once more, by itself. */

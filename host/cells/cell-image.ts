@@ -42,8 +42,12 @@ const PARTS: readonly string[] = [
   'websocket',
 ]
 const CAPABILITIES_DIR = join(ROOT, 'guest-sdk/capabilities')
+const LIBRARIES_DIR = join(ROOT, 'guest-sdk/kernel/libraries')
+/** What the SDK has beyond the kernel (guest-sdk/kernel/libraries.ts); the part is called `library-<name>`. */
+const LIBRARIES: readonly string[] = ['async', 'channels', 'di', 'events']
+const CODEC = join(ROOT, 'guest-sdk/async/codec.ts')
 /** Kinds with a guest's half of their own; its part is called `capability-<kind>`. */
-const CAPABILITIES: readonly string[] = ['actors', 'channels', 'fetch', 'kv', 'services', 'workers']
+const CAPABILITIES: readonly string[] = ['actors', 'channels', 'events', 'fetch', 'kv', 'services', 'workers']
 const PREFIX = 'vela-cell-'
 const CELL = join(ROOT, 'sandbox/cell.ts')
 
@@ -115,6 +119,8 @@ async function bundleParts(): Promise<Record<string, string>> {
   const files = [
     ...PARTS.map((name) => [name, join(PARTS_DIR, `${name}.ts`)] as const),
     ...CAPABILITIES.map((kind) => [`capability-${kind}`, join(CAPABILITIES_DIR, `${kind}.ts`)] as const),
+    ...LIBRARIES.map((name) => [`library-${name}`, join(LIBRARIES_DIR, `${name}.ts`)] as const),
+    ['codec', CODEC] as const,
   ]
   return Object.fromEntries(
     await Promise.all(files.map(async ([name, file]) => [name, await bundlePart(file)] as const)),

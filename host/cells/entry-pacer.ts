@@ -22,7 +22,11 @@ export function createEntryPacer(limits: Limits): EntryPacer {
   let callMicros = INITIAL_CALL_MICROS
   return {
     callsPerEntry: () => Math.max(1, Math.min(MOST_CALLS, Math.floor(SLICE_MICROS / callMicros))),
-    budgetMs: (calls) => Math.ceil(limits.cpuMs + (Math.max(0, calls - 1) * callMicros * SLACK) / 1000),
+    budgetMs(calls) {
+      const wanted = limits.cpuMs + (Math.max(0, calls - 1) * callMicros * SLACK) / 1000
+      // One call may be a thousand slow events; nobody waits for their answer longer than that.
+      return Math.ceil(Math.min(wanted, Math.max(limits.cpuMs, limits.wallMs)))
+    },
     measured(calls, cpuMicros) {
       if (calls > 0) callMicros += (cpuMicros / calls - callMicros) / 8
     },

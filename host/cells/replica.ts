@@ -155,7 +155,7 @@ export class Replica implements Resident {
         const message = call.encode(turn.id)
         messages = messages === '' ? message : `${messages},${message}`
         bodies += call.body
-        this.#lastCalls++
+        this.#lastCalls += call.weight ?? 1
         call.attach(createTurnLink(this.#link, turn))
         if (alone) break
       }

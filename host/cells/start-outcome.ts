@@ -6,27 +6,63 @@ import type { ReplicaEnd } from './replica.ts'
 export interface Description {
   readonly fetch: boolean
   readonly scheduled: boolean
+  readonly queue: boolean
   readonly start: boolean
   readonly stop: boolean
   readonly methods: readonly string[]
   /** Exported classes that extend Actor. */
   readonly actors: readonly string[]
+  /** What its containers need of `env`. */
+  readonly needs: readonly Need[]
+}
+
+export interface Need {
+  /** By whom: `orders → MAIL`. */
+  readonly path: string
+  readonly binding: string
+  /** Its calls are to have a deadline. */
+  readonly hasDeadline: boolean
 }
 
 export function readDescription(value: unknown): Description {
-  const { fetch, scheduled, start, stop, methods, actors } = (value ?? {}) as Record<string, unknown>
+  const { fetch, scheduled, queue, start, stop, methods, actors, needs } = (value ?? {}) as Record<
+    string,
+    unknown
+  >
   if (!isNames(methods) || !isNames(actors)) {
-    throw new ProtocolViolation('A description is malformed')
+    throw malformed()
   }
   return {
     fetch: fetch === true,
     scheduled: scheduled === true,
+    queue: queue === true,
     start: start === true,
     stop: stop === true,
     methods,
     actors,
+    needs: readNeeds(needs),
   }
 }
+
+function readNeeds(value: unknown): Need[] {
+  if (value === undefined) return []
+  if (!Array.isArray(value) || value.length > MOST_NEEDS) throw malformed()
+  return value.map((need: unknown) => {
+    if (!Array.isArray(need)) throw malformed()
+    const [path, binding, hasDeadline] = need as unknown[]
+    if (!isShort(path) || !isShort(binding)) throw malformed()
+    return { path, binding, hasDeadline: hasDeadline === true }
+  })
+}
+
+/** What a kernel says at most (guest-sdk/kernel/wiring.ts); each is looked up, and may start the service it is about. */
+const MOST_NEEDS = 256
+const MOST_CHARACTERS = 400
+
+const isShort = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= MOST_CHARACTERS
+
+const malformed = (): ProtocolViolation => new ProtocolViolation('A description is malformed')
 
 const isNames = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((name) => typeof name === 'string')

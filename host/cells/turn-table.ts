@@ -26,6 +26,8 @@ export interface Turn {
 
 export interface TurnTable {
   readonly size: number
+  /** The deepest of those that are over since one was last opened; what they have left behind runs in the entry that ended them. */
+  readonly endedDepth: number
   open(call: Call, batch: number, pinned?: boolean): Turn
   get(id: number): Turn | undefined
   close(turn: Turn): void
@@ -40,6 +42,7 @@ export function createTurnTable(
 ): TurnTable {
   const turns = new Map<number, Turn>()
   let lastId = 0
+  let endedDepth = 0
   const nextId = (): number => {
     do lastId = lastId === highestId ? 1 : lastId + 1
     while (turns.has(lastId))
@@ -48,6 +51,9 @@ export function createTurnTable(
   return {
     get size() {
       return turns.size
+    },
+    get endedDepth() {
+      return endedDepth
     },
     open(call, batch, pinned = false) {
       const turn: Turn = {
@@ -62,12 +68,14 @@ export function createTurnTable(
         wallFromMs: call.startedMs,
       }
       turns.set(turn.id, turn)
+      endedDepth = 0
       return turn
     },
     get: (id) => turns.get(id),
     close(turn) {
       if (turns.get(turn.id) !== turn) return
       turns.delete(turn.id)
+      endedDepth = Math.max(endedDepth, turn.call.depth)
       onClose(turn)
     },
     values: () => turns.values(),

@@ -55,6 +55,8 @@ function bindingsOf(kind: string, asked: JsonValue): [string, Field][] {
       return []
     case 'channels':
       return channelBindings(asked)
+    case 'events':
+      return eventBindings(asked)
     case 'kv':
       return kvBindings(asked)
     case 'actors':
@@ -90,6 +92,21 @@ function channelBindings(asked: JsonValue): [string, Field][] {
             : 'RemoteChannel'
     const note = typeof channel === 'string' ? { note: `Channel ${channel}.` } : {}
     return [name, { type: `${SDK}.${type}`, ...note }]
+  })
+}
+
+function eventBindings(asked: JsonValue): [string, Field][] {
+  const named = entriesOf(asked)
+  if (named.length === 0) return [['events', { type: `${SDK}.EventBinding` }]]
+  return named.map(([name, ask]) => {
+    const { kind, publish } = fieldsOf(ask)
+    const subjects = Array.isArray(publish) ? publish.filter((subject) => typeof subject === 'string') : []
+    const isPlain = subjects.every((subject) => !/[*>]/.test(subject))
+    const types = subjects.map((subject) => `${literal(subject)}: unknown`)
+    // Without wildcards the subjects are known; with one, any may be right.
+    const known = types.length === 0 ? '{}' : `{ ${types.join('; ')} }`
+    const type = isPlain ? `${SDK}.EventBinding<${known}>` : `${SDK}.EventBinding`
+    return [name, { type, note: `${kind === 'durable' ? 'Durable' : 'Ephemeral'} events.` }]
   })
 }
 

@@ -62,7 +62,10 @@ function hintOf(code: string): string | undefined {
     case 'VELA_CLI_USAGE':
       return 'see `vela --help`, or `vela <command> --help`'
     case 'VELA_AUTH_MISSING':
-      return 'give a token with --token or VELA_API_TOKEN; on the host’s machine it is in <data>/admin-token'
+      return (
+        'give a token with --token or VELA_API_TOKEN; on the host’s machine it is in <data>/admin-token\n' +
+        '  (a host that joined a cluster has none of its own: the tokens of the cluster’s first host hold there)'
+      )
     case 'VELA_AUTH_INVALID':
       return 'check --token, VELA_API_TOKEN and ./.vela/admin-token (they are tried in this order)'
     case 'VELA_AUTH_FORBIDDEN':
@@ -73,6 +76,11 @@ function hintOf(code: string): string | undefined {
       return '`vela list` shows what there is'
     case 'VELA_VERSION_NOT_FOUND':
       return '`vela versions T/N` shows what there is'
+    case 'VELA_CLUSTER_UNAVAILABLE':
+    case 'VELA_EVENTS_UNAVAILABLE':
+      return '`vela doctor` says how a running host and its NATS are; what is deployed is served all the while'
+    case 'VELA_CLUSTER_CONFLICT':
+      return '`vela versions T/N` shows what is in force now'
     case 'VELA_CELL_LOST':
     case 'VELA_GUEST_THREW':
       return '`vela tail T/N` shows the service’s log'

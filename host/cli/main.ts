@@ -11,10 +11,12 @@ import { devCommand } from './commands/dev.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { engineCommand } from './commands/engine.ts'
 import { actorsCommand } from './commands/actors.ts'
+import { eventsCommand } from './commands/events.ts'
 import { grantCommand, grantsCommand, revokeCommand } from './commands/grants.ts'
 import { initCommand } from './commands/init.ts'
 import { invokeCommand } from './commands/invoke.ts'
 import { listCommand } from './commands/list.ts'
+import { nodesCommand } from './commands/nodes.ts'
 import { replayCommand } from './commands/replay.ts'
 import { secretCommand } from './commands/secret.ts'
 import { startCommand } from './commands/start.ts'
@@ -58,12 +60,14 @@ function createProgram(json: boolean): Command {
     .addCommand(cronCommand())
     .addCommand(engineCommand())
     .addCommand(actorsCommand())
+    .addCommand(eventsCommand())
     .addCommand(grantsCommand())
     .addCommand(grantCommand())
     .addCommand(revokeCommand())
     .addCommand(tenantCommand())
     .addCommand(tokenCommand())
     .addCommand(secretCommand())
+    .addCommand(nodesCommand())
     .addCommand(doctorCommand())
     .addCommand(replayCommand())
   for (const command of everyCommand(program)) {

@@ -5,7 +5,8 @@
 import { z } from 'zod'
 import { DEFAULT_LIMITS, type Limits } from '../../sandbox/protocol/limits.ts'
 import type { JsonValue } from '../registry/types.ts'
-import type { CellsConfig, Config, GatewayConfig, TasksConfig } from './config.ts'
+import { NATS_PATHS, NATS_SETTINGS, natsSchema, nodeSchema } from './config-nats.ts'
+import type { CellsConfig, Config, EventsConfig, GatewayConfig, TasksConfig } from './config.ts'
 
 export interface ParsedConfig extends Omit<Config, 'limits'> {
   readonly limits: { readonly default: Partial<Limits>; readonly maximum: Partial<Limits> }
@@ -97,6 +98,14 @@ const tasks = z.strictObject(
   SECTION,
 )
 
+const events = z.strictObject(
+  {
+    quotaMb: integer(1, 1024 * 1024, 'a number of mebibytes').default(64),
+    retentionHours: integer(1, 24 * 365, 'a number of hours').default(168),
+  },
+  SECTION,
+)
+
 export const configSchema: z.ZodType<ParsedConfig> = z
   .strictObject(
     {
@@ -120,10 +129,13 @@ export const configSchema: z.ZodType<ParsedConfig> = z
       cells: cells.prefault({}) satisfies z.ZodType<CellsConfig>,
       limits: z.strictObject({ default: limits(), maximum: limits() }, SECTION).prefault({}),
       tasks: tasks.prefault({}) satisfies z.ZodType<TasksConfig>,
+      events: events.prefault({}) satisfies z.ZodType<EventsConfig>,
+      nats: natsSchema.nullable().default(null),
+      node: nodeSchema.prefault({}),
       drainMs: milliseconds(0).default(10_000),
       policy: z.record(z.string(), z.unknown() as z.ZodType<JsonValue>, 'an object').default({}),
     },
-    'an object with the sections gateway, admin, data, log, cells, limits, tasks, drainMs, policy',
+    'an object with the sections gateway, admin, data, log, cells, limits, tasks, events, nats, node, drainMs, policy',
   )
   .transform(({ $schema: _ignored, ...config }) => config)
 
@@ -135,9 +147,10 @@ export const PATH_SETTINGS: readonly {
   { path: ['data'], keep: [] },
   { path: ['log', 'destination'], keep: ['stdout', 'stderr'] },
   { path: ['cells', 'recordDir'], keep: [] },
+  ...NATS_PATHS.map((path) => ({ path, keep: [] })),
 ]
 
-export type SettingKind = 'integer' | 'boolean' | 'text' | 'nullable-text' | 'json'
+export type SettingKind = 'integer' | 'boolean' | 'text' | 'nullable-text' | 'list' | 'json'
 
 /** Every setting that the environment can give, and how its text is read. */
 export function listSettings(): { readonly path: readonly string[]; readonly kind: SettingKind }[] {
@@ -164,6 +177,10 @@ export function listSettings(): { readonly path: readonly string[]; readonly kin
   for (const key of limitKeys) add(['limits', 'default', key], 'integer')
   for (const key of limitKeys) add(['limits', 'maximum', key], 'integer')
   for (const key of Object.keys(tasks.shape)) add(['tasks', key], 'integer')
+  for (const key of Object.keys(events.shape)) add(['events', key], 'integer')
+  for (const { path, kind } of NATS_SETTINGS) add(path, kind)
+  add(['node', 'name'], 'nullable-text')
+  for (const key of ['heartbeatMs', 'leaseMs', 'lostAfterMs']) add(['node', key], 'integer')
   add(['drainMs'], 'integer')
   add(['policy'], 'json')
   return found

@@ -31,6 +31,7 @@ export interface ConfigFlags {
   readonly data?: string | null | undefined
   readonly logLevel?: string | undefined
   readonly record?: string | null | undefined
+  readonly nats?: string | undefined
 }
 
 const FLAG_PATHS: Readonly<Record<keyof ConfigFlags, string>> = {
@@ -41,6 +42,7 @@ const FLAG_PATHS: Readonly<Record<keyof ConfigFlags, string>> = {
   data: 'data',
   logLevel: 'log.level',
   record: 'cells.recordDir',
+  nats: 'nats.servers',
 }
 
 /** Variables of Vela that are no settings. */
@@ -51,7 +53,7 @@ const OTHER_VARIABLES: readonly string[] = [
   'VELA_API_TOKEN',
   'VELA_TENANT',
 ]
-const SECTION_PREFIX = /^VELA_(?:GATEWAY|ADMIN|LOG|CELLS|LIMITS|POLICY|DRAIN|DATA)(?:_|$)/
+const SECTION_PREFIX = /^VELA_(?:GATEWAY|ADMIN|LOG|CELLS|LIMITS|POLICY|DRAIN|DATA|NATS|NODE)(?:_|$)/
 /** What Kubernetes puts into every pod beside a service whose name begins with `vela`. */
 const SERVICE_LINK = /_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/
 
@@ -183,6 +185,7 @@ function readSetting(
   if (kind === 'boolean') return BOOLEANS.get(text.trim().toLowerCase()) ?? text
   if (kind === 'nullable-text') return text === 'none' ? null : text
   if (kind === 'text') return text
+  if (kind === 'list') return text.split(',').map((part) => part.trim())
   return parseDocument(text, {
     fileName: `${origin.kind === 'env' ? 'environment variable' : 'flag'} ${origin.name} (${printValue(text)})`,
     code: 'VELA_CONFIG_INVALID',

@@ -9,6 +9,7 @@ import { DEFAULT_LIMITS, type Limits, MAXIMUM_LIMITS } from '../../sandbox/proto
 import type { JsonValue } from '../registry/types.ts'
 import { type KeyPath, printPath } from './config-document.ts'
 import { copyJson, explainIssues, type Problem, valueAt } from './config-problem.ts'
+import { type NatsConfig, type NatsInput, natsProblem, type NodeConfig, nodeProblem } from './config-nats.ts'
 import { configSchema, type ParsedConfig, PATH_SETTINGS } from './config-schema.ts'
 import {
   collectEnvironment,
@@ -69,6 +70,14 @@ export interface TasksConfig {
   readonly queueLength: number
 }
 
+/** Durable events. */
+export interface EventsConfig {
+  /** What one tenant may have in its log; again as much for its dead letters (mebibytes). */
+  readonly quotaMb: number
+  /** Events older than this go, handled or not. */
+  readonly retentionHours: number
+}
+
 export interface Config {
   readonly gateway: GatewayConfig
   readonly admin: { readonly host: string; readonly port: number }
@@ -79,6 +88,10 @@ export interface Config {
   /** `default` holds for a service that names no limit; `maximum` caps tenants and manifests. */
   readonly limits: { readonly default: Limits; readonly maximum: Limits }
   readonly tasks: TasksConfig
+  readonly events: EventsConfig
+  /** null: this host is alone, and everything runs in it. */
+  readonly nats: NatsConfig | null
+  readonly node: NodeConfig
   /** How long a stopping host waits for what is in flight. */
   readonly drainMs: number
   /** Operator's policy for grants; read by the capability broker. */
@@ -94,6 +107,9 @@ export interface ConfigInput {
   readonly cells?: Partial<CellsConfig>
   readonly limits?: { readonly default?: Partial<Limits>; readonly maximum?: Partial<Limits> }
   readonly tasks?: Partial<TasksConfig>
+  readonly events?: Partial<EventsConfig>
+  readonly nats?: NatsInput | null
+  readonly node?: Partial<NodeConfig>
   readonly drainMs?: number
   readonly policy?: Readonly<Record<string, JsonValue>>
 }
@@ -185,6 +201,10 @@ function crossCheck(config: ParsedConfig): Problem | undefined {
       )
     }
   }
+  const nats = config.nats === null ? undefined : natsProblem(config.nats)
+  if (nats !== undefined) return problem(['nats', nats.key], nats.message)
+  const node = nodeProblem(config.node)
+  if (node !== undefined) return problem(['node', node.key], node.message)
   const memoryMb = config.limits.default.memoryMb ?? Math.min(DEFAULT_LIMITS.memoryMb, maximum.memoryMb)
   if (config.cells.residentMb < memoryMb + CELL_OWN_MB) {
     const least = memoryMb + CELL_OWN_MB

@@ -3,6 +3,7 @@
  * `Runtime` implements it; host/admin sees only this.
  */
 import type { EngineName } from '../../sandbox/protocol/engine-files.ts'
+import type { EventsControl } from './control-events.ts'
 import type { Bundle, Deployment, JsonValue, Manifest, Registry, ServiceRecord } from '../registry/types.ts'
 
 export interface DeployRequest {
@@ -24,6 +25,33 @@ export interface DeployResult {
   readonly grants: readonly GrantStatus[]
   /** What it asks for beyond the version before; empty at a first deploy. */
   readonly asksMore: readonly string[]
+}
+
+export interface ClusterNode {
+  /** `name-xxxxxxxx`; new at each start of a host. */
+  readonly id: string
+  readonly name: string
+  /** Base addresses; empty until the node listens. */
+  readonly gateway: string
+  readonly admin: string
+  /** By the node's own clock, milliseconds since the epoch. */
+  readonly startedMs: number
+  /** `starting` and `draining` nodes are alive and are given nothing new; `lost` ones have not been seen for too long. */
+  readonly state: 'starting' | 'ready' | 'draining' | 'lost'
+  /** `cpu`: share of the machine's in use, 0 … 1; turns in flight; calls that wait for a cell. */
+  readonly load: { readonly cpu: number; readonly turns: number; readonly queue: number }
+  /** Versions of Vela and of Node. */
+  readonly vela: string
+  readonly runtime: string
+}
+
+export interface ClusterStatus {
+  /** Id of the host that answers; null when it is alone. */
+  readonly self: string | null
+  /** It may own actors and consumers. */
+  readonly holdsLease: boolean
+  /** By id, as this host sees them; those lost for some minutes. */
+  readonly nodes: readonly ClusterNode[]
 }
 
 /** Of an operator about one binding; `policy` leaves it to the policy again. */
@@ -157,12 +185,20 @@ export interface Control {
   listActors(tenant: string, service: string): Promise<ActorsStatus>
   /** The last thousand of the service, the latest first. */
   deadLetters(tenant: string, service: string): Promise<readonly DeadLetter[]>
+  readonly eventsControl: EventsControl
   doctor(): Promise<DoctorCheck[]>
+  /** The hosts of the cluster; none when this host is alone. */
+  nodes(): Promise<ClusterStatus>
   /** Prometheus text format. */
   metrics(): Promise<string>
   health(): {
-    readonly status: 'ok' | 'starting' | 'draining'
+    /** `degraded`: it serves, without what NATS is for. */
+    readonly status: 'ok' | 'degraded' | 'starting' | 'draining'
     readonly services: number
     readonly cells: number
+    /** Of a host of a cluster: its id, whether it may own anything, how many others live. */
+    readonly cluster?: { readonly node: string; readonly holdsLease: boolean; readonly peers: number }
+    /** Of a host of a cluster. `problem`: why it is lost, for operators. */
+    readonly nats?: { readonly state: 'connected' | 'lost'; readonly problem?: string }
   }
 }

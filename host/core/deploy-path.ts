@@ -1,6 +1,6 @@
 /** Part of the composition root: deploys from a folder or file, as embedders and the examples do. */
 import { bundleService } from '../bundle/bundler.ts'
-import type { Parts } from './components.ts'
+import type { Parts } from './parts.ts'
 import type { DeployResult } from './control.ts'
 
 /** A folder with a manifest, or one .ts or .js file. */

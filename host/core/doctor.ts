@@ -2,12 +2,20 @@
 import { statfs } from 'node:fs/promises'
 import type { CellPool } from '../cells/cell-pool.ts'
 import { readProcessStats } from '../cells/process-stats.ts'
+import { clusterChecks } from './cluster-status.ts'
+import type { HostCluster } from './cluster.ts'
 import type { Config } from './config.ts'
 import type { DoctorCheck } from './control.ts'
 
 const LOW_DISK_BYTES = 256 * 1024 * 1024
 
-export async function runDoctor(config: Config, cells: CellPool): Promise<DoctorCheck[]> {
+export interface DoctorDeps {
+  readonly config: Config
+  readonly cells: CellPool
+  readonly cluster: HostCluster
+}
+
+export async function runDoctor({ config, cells, cluster }: DoctorDeps): Promise<DoctorCheck[]> {
   const { network, userId, death } = cells.containment
   const { assigned, spare } = cells.supervisor.count()
   const on = (name: string, isOn: boolean, yes: string, no: string): DoctorCheck => ({
@@ -56,6 +64,7 @@ export async function runDoctor(config: Config, cells: CellPool): Promise<Doctor
     ),
     { name: 'cells', status: 'on', detail: `${assigned} serving, ${spare} spare` },
     await checkDisk(config.data),
+    ...clusterChecks(cluster),
   ]
 }
 

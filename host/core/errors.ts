@@ -61,6 +61,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   VELA_DEPLOY_SYNTAX_ERROR: row(400, false, true, 'The source is not valid JavaScript'),
   VELA_DEPLOY_UNKNOWN_IMPORT: row(400, false, true, 'The source imports a module that does not exist here'),
   VELA_DEPLOY_MISSING_EXPORT: row(400, false, true, 'The source exports nothing that Vela can call'),
+  VELA_DEPLOY_MISSING_DEPENDENCY: row(409, false, true, 'Something that the service injects is not there'),
   VELA_DEPLOY_START_THREW: row(400, false, true, 'The service threw while it was starting'),
   VELA_DEPLOY_START_TIMEOUT: row(400, false, true, 'The service did not finish starting'),
   VELA_DEPLOY_START_MEMORY: row(400, false, true, 'The service used too much memory while it was starting'),
@@ -84,6 +85,12 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   VELA_LIFECYCLE_HOOK_FAILED: row(500, false, true, 'A lifecycle hook failed'),
   VELA_LIFECYCLE_HOOK_TIMEOUT: row(500, false, true, 'A lifecycle hook did not end in time'),
   VELA_LIFECYCLE_CYCLE: row(500, false, true, 'Services depend on each other in a circle'),
+  VELA_DI_UNKNOWN_TOKEN: row(500, false, false, 'Something that is injected is not provided'),
+  VELA_DI_CYCLE: row(500, false, false, 'Providers need each other to be made'),
+  VELA_DI_CAPTIVE: row(500, false, false, 'A provider would keep what lives shorter than it does'),
+  VELA_DI_DUPLICATE: row(500, false, false, 'A token is provided twice'),
+  VELA_DI_FACTORY_FAILED: row(500, false, false, 'Something that is injected could not be made'),
+  VELA_DI_DISPOSED: row(500, false, false, 'The container or scope was disposed'),
 
   VELA_STORE_LOCKED: row(500, false, true, 'Another host uses this data directory'),
   VELA_STORE_FAILED: row(500, true, false, 'The store could not read or write'),
@@ -135,6 +142,21 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   VELA_ACTOR_STORAGE_FAILED: row(503, true, true, 'The actor’s state could not be stored'),
   VELA_ACTOR_UPGRADE_FAILED: row(500, false, true, 'The actor’s state could not be upgraded'),
   VELA_ACTOR_QUOTA_EXCEEDED: row(507, false, true, 'The tenant’s actors store as much as they may'),
+
+  VELA_CLUSTER_UNAVAILABLE: row(503, true, false, 'The cluster cannot be reached'),
+  VELA_CLUSTER_CONFLICT: row(409, true, true, 'Another host changed the same thing at the same time'),
+  VELA_CLUSTER_NO_KEY: row(409, false, true, 'The cluster has no key to seal secrets with'),
+  VELA_NODE_LOST: row(503, true, true, 'The host that should answer is gone'),
+
+  VELA_EVENT_BAD_SUBJECT: row(400, false, true, 'This is no subject or pattern of events'),
+  VELA_EVENT_INVALID: row(400, false, true, 'The event is not valid'),
+  VELA_EVENT_TOO_LARGE: row(413, false, true, 'The event is larger than it may be'),
+  VELA_EVENTS_OVERLOADED: row(429, true, true, 'Too many events are waiting'),
+  VELA_EVENTS_FULL: row(507, true, true, 'The tenant’s durable events take as much room as they may'),
+  VELA_EVENTS_UNAVAILABLE: row(503, true, true, 'Durable events cannot be stored now'),
+  VELA_EVENTS_FENCED: row(409, true, true, 'The consumer runs somewhere else now'),
+  VELA_EVENTS_CONSUMER_NOT_FOUND: row(404, false, true, 'There is no such consumer of events'),
+  VELA_EVENTS_CONSUMER_IN_USE: row(409, false, true, 'Somebody is subscribed as this consumer of events'),
 }
 
 export type { ErrorCode }

@@ -17,6 +17,13 @@ import {
   type TenantMetrics,
 } from './metrics-handles.ts'
 import { createActorMetrics, type ActorMetrics } from './metrics-actors.ts'
+import { createEventMetrics, type EventMetrics, type EventSources } from './metrics-events.ts'
+import {
+  createDurableEventMetrics,
+  type DurableEventMetrics,
+  type DurableEventSources,
+} from './metrics-events-durable.ts'
+import { createNatsMetrics, type NatsSources } from './metrics-nats.ts'
 import { counter, createHistogram, gauge, type Sample } from './metrics-series.ts'
 
 export interface MetricsOptions {
@@ -35,7 +42,7 @@ export interface ServiceLoad {
 }
 
 /** Read at each scrape; what is missing is not shown. */
-export interface MetricSources {
+export interface MetricSources extends NatsSources, EventSources, DurableEventSources {
   readonly turnsInFlight?: () => number
   readonly queueLength?: () => number
   readonly isolatesLoaded?: () => number
@@ -58,6 +65,8 @@ export interface Metrics {
   tenant(tenant: string): TenantMetrics
   forgetTenant(tenant: string): void
   readonly actors: ActorMetrics
+  readonly durableEvents: DurableEventMetrics
+  readonly events: EventMetrics
   cellRestarted(reason: string): void
   /** Calls that a replica took over from a sibling. */
   stolen(count: number): void
@@ -235,12 +244,16 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     ),
   )
 
+  createNatsMetrics(register, () => sources)
+
   return {
     service: (tenant, service) => services.get(`${tenant}/${service}`),
     forgetService: (tenant, service) => services.forget(`${tenant}/${service}`),
     tenant: (tenant) => tenants.get(tenant),
     forgetTenant: (tenant) => tenants.forget(tenant),
     actors: createActorMetrics(register, () => sources.actorsActive?.()),
+    durableEvents: createDurableEventMetrics(register, () => sources),
+    events: createEventMetrics(register, () => sources),
     cellRestarted: (reason) => restarts.add(reason),
     stolen: (count) => {
       stolen += count

@@ -165,7 +165,7 @@ export class HttpCall implements Call {
   threw(error: GuestError): void {
     // What a handler says about being canceled, after the client has left, is no failure.
     if (this.#ended && error.name === 'AbortError') return
-    if (error.code === 'VELA_METHOD_NOT_FOUND')
+    if (error.code === 'VELA_ROUTE_NOT_FOUND')
       return this.failed('VELA_ROUTE_NOT_FOUND', 'The service here answers no HTTP requests')
     this.#options.onThrew(error)
     const { code } = error

@@ -40,6 +40,7 @@ export function createRouter<Target>(services: Iterable<RoutedService<Target>>):
   const byName = new Map<string, Target>()
   const tenants = new Set<string>()
   const patterns = new Map<string, Map<string, Routed<Target>>>()
+  const owners = new Map<string, Target>()
   for (const { tenant, service, routes, target } of services) {
     byName.set(`${tenant}/${service}`, target)
     tenants.add(tenant)
@@ -47,6 +48,10 @@ export function createRouter<Target>(services: Iterable<RoutedService<Target>>):
       const host = route.host ?? ''
       let paths = patterns.get(host)
       if (paths === undefined) patterns.set(host, (paths = new Map()))
+      const key = routeKey(route)
+      // In a cluster two hosts may accept one route at the same moment; until one of them is taken back the first has it.
+      if (owners.has(key) && owners.get(key) !== target) continue
+      owners.set(key, target)
       paths.set(route.path, { tenant, target })
     }
   }
@@ -132,20 +137,24 @@ export function checkRoutes(
   candidate: { readonly tenant: string; readonly service: string; readonly routes: readonly string[] },
   others: Iterable<{ readonly tenant: string; readonly service: string; readonly routes: readonly string[] }>,
 ): void {
-  const key = (route: Route): string => `${route.host ?? ''}${route.path.replaceAll(/:[^/]+/g, ':')}`
   const taken = new Map<string, string>()
   for (const other of others) {
     if (other.tenant === candidate.tenant && other.service === candidate.service) continue
-    for (const pattern of other.routes) taken.set(key(parseRoute(pattern)), other.tenant)
+    for (const pattern of other.routes) taken.set(routeKey(parseRoute(pattern)), other.tenant)
   }
   for (const pattern of candidate.routes) {
     const route = parseRoute(pattern)
     checkHost(candidate.tenant, pattern, route.host)
-    const owner = taken.get(key(route))
+    const owner = taken.get(routeKey(route))
     if (owner === undefined) continue
     const whose = owner === candidate.tenant ? 'another service of this tenant' : 'another tenant'
     throw new VelaError('VELA_DEPLOY_ROUTE_CONFLICT', `The route ${pattern} belongs to ${whose}`)
   }
+}
+
+/** Patterns that differ in the names of their parameters alone are one. */
+function routeKey(route: Route): string {
+  return `${route.host ?? ''}${route.path.replaceAll(/:[^/]+/g, ':')}`
 }
 
 function checkHost(tenant: string, pattern: string, host: string | null): void {

@@ -40,4 +40,12 @@ const first = `
   CREATE INDEX expiring ON entries (space, expires) WHERE expires IS NOT NULL;
 `
 
-export const MIGRATIONS: Migrations = [first]
+/** One row, if the store is a copy of a journal: which one, and how far it has come. */
+const second = `
+  CREATE TABLE journal (
+    name TEXT NOT NULL,
+    applied INTEGER NOT NULL
+  ) STRICT;
+`
+
+export const MIGRATIONS: Migrations = [first, second]

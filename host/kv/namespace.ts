@@ -41,6 +41,8 @@ export interface NamespaceDeps {
 }
 
 export interface OwnedNamespace extends KvNamespace {
+  /** A key is about to change behind the namespace's back; the result is called when it has. */
+  changing(key: string): () => void
   /** From now on every call fails with `why`, and nothing is remembered any more. */
   retire(why: VelaError): void
 }
@@ -201,6 +203,11 @@ export function createNamespace(deps: NamespaceDeps, tenant: string, name: strin
         reverse: options.reverse ?? false,
       }
       return run(SMALL_VALUE_BYTES, ({ id }) => store.call('list', { ...call, space: id, nowMs: now() }))
+    },
+
+    changing(key) {
+      const mark = recall.beginWrite(key)
+      return () => mark.end(undefined)
     },
 
     retire(why) {

@@ -11,6 +11,7 @@ import { createCache } from './cache.ts'
 import { createLanes } from './lanes.ts'
 import { createMemoryBudget } from './memory.ts'
 import { createNamespace } from './namespace.ts'
+import { createReplica } from './replica.ts'
 import type { NamespaceDeps, OwnedNamespace } from './namespace.ts'
 import type { KvOperations } from './operations/table.ts'
 import { createSweeper } from './sweeper.ts'
@@ -71,8 +72,21 @@ export async function openKv(options: KvOptions): Promise<KvStore> {
     if (closing !== undefined) throw closed
   }
 
+  const retireTenant = (tenant: string, why: VelaError): void => {
+    for (const namespace of namespaces.get(tenant)?.values() ?? []) namespace.retire(why)
+    namespaces.delete(tenant)
+    cache.dropTenant(tenant)
+  }
+
   return {
     memory,
+    replica: createReplica({
+      store,
+      find: (tenant, name) => namespaces.get(tenant)?.get(name),
+      tenants: () => [...namespaces.keys()],
+      retireTenant,
+      onDropped: () => sweeper.wake(),
+    }),
 
     namespace(tenant, name) {
       open()
@@ -100,9 +114,7 @@ export async function openKv(options: KvOptions): Promise<KvStore> {
       open()
       checkName('tenant', tenant)
       const deleted = new VelaError('VELA_TENANT_NOT_FOUND', 'The tenant was deleted.')
-      for (const namespace of namespaces.get(tenant)?.values() ?? []) namespace.retire(deleted)
-      namespaces.delete(tenant)
-      cache.dropTenant(tenant)
+      retireTenant(tenant, deleted)
       await lanes.run(tenant, 0, () => store.call('dropTenant', tenant))
       sweeper.wake()
     },
@@ -111,6 +123,8 @@ export async function openKv(options: KvOptions): Promise<KvStore> {
       open()
       await sweeper.round()
     },
+
+    whenCurrent: () => Promise.resolve(),
 
     close() {
       for (const ofTenant of namespaces.values())

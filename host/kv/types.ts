@@ -40,8 +40,11 @@ export interface KvStore {
    * later under the same name starts with nothing.
    */
   deleteTenant(tenant: string): Promise<void>
+  readonly replica: KvReplica
   /** Reclaims the room of what expired or was deleted; the store does so by itself. */
   sweep(): Promise<void>
+  /** Resolves when it has what the other hosts of a cluster wrote before, or at the deadline (milliseconds from now). */
+  whenCurrent(withinMs: number): Promise<void>
   /** Finishes what waits; calls made afterwards fail with VELA_STORE_FAILED. */
   close(): Promise<void>
 }
@@ -124,6 +127,67 @@ export interface KvListed {
   readonly metadata: string | null
   readonly version: number
   readonly expiresAtMs: number | null
+}
+
+/** A change whose place in the order was given elsewhere: carried out here as it is. `key` null: the whole tenant goes. */
+export type KvChange =
+  | {
+      readonly tenant: string
+      readonly namespace: string
+      readonly key: string
+      /** null: it is deleted. */
+      readonly put: Pick<KvEntry, 'value' | 'metadata' | 'expiresAtMs'> | null
+      /** Its place; the version of what is put. */
+      readonly sequence: number
+    }
+  | { readonly tenant: string; readonly key: null; readonly sequence: number }
+
+/** What a write asks of the store before it is sent to be put in order. */
+export interface KvIntent {
+  readonly tenant: string
+  readonly namespace: string
+  readonly key: string
+  /** Of value and metadata; null: a deletion. */
+  readonly bytes: number | null
+  readonly quotaBytes: number
+  readonly nowMs: number
+}
+
+export interface KvStanding {
+  /** What readers see; 0: there is no such key. */
+  readonly version: number
+  /** The same with what has expired. */
+  readonly stored: number
+}
+
+/**
+ * The store as a copy of a journal, in which several hosts put their writes in order. Once `begin` was called, writes come
+ * by `apply` alone, and what has expired stays until the journal says that it goes.
+ */
+export interface KvReplica {
+  /** How far the journal has been applied; null: the store is no copy of one. */
+  position(): Promise<{ readonly journal: string; readonly sequence: number } | null>
+  /** Becomes a copy of the journal from its beginning: all that is stored goes. */
+  begin(journal: string): Promise<void>
+  /** In the order of their sequences, all or none; resolves when they are on the disk. What was applied before is passed over. */
+  apply(changes: readonly KvChange[]): Promise<void>
+  /** Throws VELA_KV_QUOTA_EXCEEDED if the write would be too much. */
+  admit(intent: KvIntent): Promise<KvStanding>
+  /** Entries behind a place, with their values; `next` null: that was all. */
+  page(
+    after: KvPlace | null,
+  ): Promise<{ readonly changes: readonly KvChange[]; readonly next: KvPlace | null }>
+  /** Keys that have expired, and have not gone. */
+  expired(nowMs: number, most: number): Promise<readonly KvExpired[]>
+}
+
+export interface KvPlace {
+  readonly space: number
+  readonly key: Uint8Array
+}
+
+export type KvExpired = Pick<Extract<KvChange, { key: string }>, 'tenant' | 'namespace' | 'key'> & {
+  readonly version: number
 }
 
 export interface MemoryBudget {

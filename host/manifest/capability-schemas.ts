@@ -8,6 +8,35 @@ type Schema = z.core.JSONSchema.BaseSchema
 
 const names: Schema = { type: 'array', items: { type: 'string' } }
 
+const eventSubscription: Schema = {
+  type: 'object',
+  properties: {
+    subject: { type: 'string', description: 'A subject, such as "orders.placed" or "orders.*".' },
+    handler: {
+      type: 'string',
+      description: 'The exported function that gets each event; left out, queue() gets them in batches.',
+    },
+    queue: { type: 'string', description: 'What batch.queue says; the name of the binding if left out.' },
+    batch: {
+      type: 'object',
+      properties: { max: { type: 'integer', minimum: 1, maximum: 1000 } },
+      additionalProperties: false,
+    },
+    concurrency: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 256,
+      description: 'Events (of queue: batches) in work at a time on one host.',
+    },
+    timeoutMs: { type: 'integer', minimum: 1, maximum: 3_600_000 },
+    retries: { type: 'integer', minimum: 0, maximum: 100, description: 'Tries after the first.' },
+    backoffMs: { type: 'integer', minimum: 1, maximum: 60_000, description: 'Before the second try.' },
+    from: { enum: ['new', 'all'], description: 'Where a new durable subscription begins.' },
+  },
+  required: ['subject'],
+  additionalProperties: false,
+}
+
 export const CAPABILITY_SCHEMAS: Record<string, Schema> = {
   actors: {
     description: 'Classes of actors by binding, such as {"CART": {"class": "Cart"}}.',
@@ -63,6 +92,32 @@ export const CAPABILITY_SCHEMAS: Record<string, Schema> = {
               additionalProperties: false,
             },
           ],
+        },
+      },
+    ],
+  },
+  events: {
+    description:
+      'Events of the tenant by binding, such as {"ORDERS": {"publish": ["orders.*"], "subscribe": [{"subject": "orders.placed", "handler": "onPlaced"}]}}; {} or true is one called events that publishes.',
+    anyOf: [
+      { const: true },
+      {
+        type: 'object',
+        additionalProperties: {
+          type: 'object',
+          properties: {
+            kind: {
+              enum: ['ephemeral', 'durable'],
+              description:
+                'At most once, in memory; or stored, and delivered until it is acknowledged. Ephemeral if left out.',
+            },
+            publish: {
+              ...names,
+              description: 'Subjects it may publish; "*" stands for one token, ">" at the end for the rest.',
+            },
+            subscribe: { type: 'array', items: eventSubscription },
+          },
+          additionalProperties: false,
         },
       },
     ],

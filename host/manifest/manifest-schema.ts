@@ -21,6 +21,7 @@ export interface ParsedManifest {
   readonly triggers?: { readonly crons?: readonly string[] | undefined } | undefined
   readonly kv_namespaces?: readonly WranglerKv[] | undefined
   readonly services?: readonly WranglerService[] | undefined
+  readonly queues?: WranglerQueues | undefined
 }
 
 export interface WranglerKv {
@@ -32,6 +33,20 @@ export interface WranglerService {
   readonly binding: string
   readonly service: string
   readonly entrypoint?: string | undefined
+}
+
+export interface WranglerQueues {
+  readonly producers?: readonly { readonly binding: string; readonly queue: string }[] | undefined
+  readonly consumers?: readonly WranglerConsumer[] | undefined
+}
+
+export interface WranglerConsumer {
+  readonly queue: string
+  readonly max_batch_size?: number | undefined
+  readonly max_retries?: number | undefined
+  readonly max_concurrency?: number | null | undefined
+  /** Seconds. */
+  readonly retry_delay?: number | undefined
 }
 
 export type RouteInput = string | { readonly pattern: string; readonly custom_domain?: boolean | undefined }
@@ -95,6 +110,42 @@ const serviceBinding = z.strictObject(
   'an object such as {"binding": "MAILER", "service": "mailer"}',
 )
 
+const QUEUE_NAME = 'the name of a queue: at most 63 lower-case letters, digits and inner hyphens'
+const atLeast = (least: number, most: number): z.ZodInt => {
+  const allowed = `a whole number from ${least} to ${most}`
+  return z.int(allowed).min(least, allowed).max(most, allowed)
+}
+const queues = z.strictObject(
+  {
+    producers: z
+      .array(
+        z.strictObject(
+          { binding: identifier(BINDING), queue: label(QUEUE_NAME) },
+          'an object such as {"binding": "JOBS", "queue": "jobs"}',
+        ),
+        'a list such as [{"binding": "JOBS", "queue": "jobs"}]',
+      )
+      .optional(),
+    consumers: z
+      .array(
+        z.strictObject(
+          {
+            queue: label(QUEUE_NAME),
+            max_batch_size: atLeast(1, 100).optional(),
+            max_batch_timeout: z.number('a number of seconds (not used here: nothing waits)').optional(),
+            max_retries: atLeast(0, 100).optional(),
+            max_concurrency: atLeast(1, 250).nullable().optional(),
+            retry_delay: atLeast(0, 60).optional(),
+          },
+          'an object such as {"queue": "jobs", "max_batch_size": 10}',
+        ),
+        'a list such as [{"queue": "jobs"}]',
+      )
+      .optional(),
+  },
+  'an object such as {"producers": [{"binding": "JOBS", "queue": "jobs"}], "consumers": [{"queue": "jobs"}]}',
+)
+
 export const manifestSchema: z.ZodType<ParsedManifest> = z.strictObject(
   {
     $schema: z.string('the address of a JSON Schema').optional(),
@@ -140,6 +191,7 @@ export const manifestSchema: z.ZodType<ParsedManifest> = z.strictObject(
       .array(serviceBinding, 'a list such as [{"binding": "MAILER", "service": "mailer"}]')
       .optional()
       .describe('wrangler’s way to write capabilities.services.'),
+    queues: queues.optional().describe('wrangler’s way to write capabilities.events, durable.'),
     compatibility_date: z.string('a date (accepted and ignored)').optional(),
   },
   'an object such as {"name": "shop", "main": "src/index.ts"}',
@@ -153,7 +205,6 @@ export const WRANGLER_KEYS: ReadonlyMap<string, string> = new Map([
   ['compatibility_flags', NO_NODE],
   ['node_compat', NO_NODE],
   ['durable_objects', AS_CAPABILITY],
-  ['queues', AS_CAPABILITY],
   ['r2_buckets', AS_CAPABILITY],
   ['d1_databases', AS_CAPABILITY],
   ['assets', 'wrangler’s key; Vela serves no static files, import them into the service'],

@@ -7,7 +7,7 @@ import { type KeyPath, printPath } from '../core/config-document.ts'
 import type { Problem } from '../core/config-problem.ts'
 import { VelaError } from '../core/errors.ts'
 import type { JsonValue } from '../registry/types.ts'
-import type { ParsedManifest } from './manifest-schema.ts'
+import type { ParsedManifest, WranglerQueues } from './manifest-schema.ts'
 import { MAX_SCHEDULES, parseSchedule } from './schedule.ts'
 
 interface Refused {
@@ -51,7 +51,7 @@ function wrongWith(cron: string, isWranglers: boolean): string | undefined {
 export function readCapabilities(
   parsed: ParsedManifest,
 ): { readonly capabilities: Readonly<Record<string, JsonValue>> } | Refused {
-  const { capabilities = {}, kv_namespaces: namespaces = [], services = [] } = parsed
+  const { capabilities = {}, kv_namespaces: namespaces = [], services = [], queues = {} } = parsed
   const kv = namespaces.map(({ binding, id }) => [binding, { namespace: id }] as const)
   const callees = services.map(({ binding, service, entrypoint }) => {
     const ask: JsonValue = entrypoint === undefined ? { service } : { service, entrypoint }
@@ -61,6 +61,7 @@ export function readCapabilities(
   for (const [kind, key, asks] of [
     ['kv', 'kv_namespaces', kv],
     ['services', 'services', callees],
+    ['events', 'queues', queueBindings(queues)],
   ] as const) {
     if (asks.length === 0) continue
     const own = merged[kind] ?? {}
@@ -72,12 +73,41 @@ export function readCapabilities(
     const bindings: Record<string, JsonValue> = { ...own }
     for (const [index, [binding, ask]] of asks.entries()) {
       if (Object.hasOwn(bindings, binding))
-        return refuse([key, index, 'binding'], `the binding ${binding} is here twice`, binding)
+        return refuse(placeOf(key, index, queues), `the binding ${binding} is here twice`, binding)
       bindings[binding] = ask
     }
     merged[kind] = bindings
   }
   return { capabilities: merged }
+}
+
+/** Where the manifest has the binding. */
+function placeOf(key: string, index: number, { producers = [] }: WranglerQueues): KeyPath {
+  if (key !== 'queues') return [key, index, 'binding']
+  const consumer = index - producers.length
+  return consumer < 0 ? [key, 'producers', index, 'binding'] : [key, 'consumers', consumer, 'queue']
+}
+
+/** A queue is a subject of durable events with one consumer of its name; that a message waits for a batch to fill is not needed. */
+function queueBindings({ producers = [], consumers = [] }: WranglerQueues): [string, JsonValue][] {
+  const sending = producers.map(({ binding, queue }): [string, JsonValue] => [
+    binding,
+    { kind: 'durable', publish: [queue] },
+  ])
+  const hearing = consumers.map((consumer): [string, JsonValue] => {
+    const { queue, max_batch_size: max, max_retries: retries, max_concurrency: concurrency } = consumer
+    const { retry_delay: delay } = consumer
+    const ask: Record<string, JsonValue> = {
+      subject: queue,
+      queue,
+      batch: { max: max ?? 10 },
+      retries: retries ?? 3,
+    }
+    if (typeof concurrency === 'number') ask['concurrency'] = concurrency
+    if (delay !== undefined && delay > 0) ask['backoffMs'] = delay * 1000
+    return [`Q_${queue.replaceAll('-', '_')}`, { kind: 'durable', subscribe: [ask] }]
+  })
+  return [...sending, ...hearing]
 }
 
 const refuse = (path: KeyPath, message: string, value?: string): Refused => ({

@@ -1,6 +1,7 @@
 /**
  * What the registry takes from outside besides names: parsed once, here, before it goes to the store thread.
  */
+import { createHash } from 'node:crypto'
 import { VelaError } from '../core/errors.ts'
 import { DEFAULT_LIMITS } from '../../sandbox/protocol/limits.ts'
 import type { Limits } from '../../sandbox/protocol/limits.ts'
@@ -77,6 +78,11 @@ export function checkTokenText(text: string): string {
 
 export function isTokenText(text: unknown): text is string {
   return typeof text === 'string' && TOKEN_TEXT.test(text)
+}
+
+// A token of 32 random bytes needs no salt and no slow hash.
+export function digestToken(token: string): Uint8Array {
+  return createHash('sha256').update(token).digest()
 }
 
 export function checkSecretValue(key: string, value: unknown): string {

@@ -2,7 +2,7 @@
  * The registry as the rest of the host sees it: checks what it is given, then asks the store thread. Names that are not
  * allowed are refused by every method; unknown ones are undefined where the result may be, and *_NOT_FOUND elsewhere.
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import { VelaError } from '../core/errors.ts'
 import {
@@ -11,6 +11,7 @@ import {
   checkSecretValue,
   checkTenantLimits,
   checkTokenText,
+  digestToken,
   isTokenText,
 } from './check.ts'
 import { checkName } from './names.ts'
@@ -18,6 +19,7 @@ import type { RegistryOperations } from './operations/table.ts'
 import { openStore } from './store/client.ts'
 import type { StoreClient } from './store/client.ts'
 import type { LogLevel } from './store/protocol.ts'
+import { mirrorOf, type Mirror } from './mirror.ts'
 import type { Registry } from './types.ts'
 import { isVersion } from './version.ts'
 
@@ -31,7 +33,12 @@ export interface RegistryOptions {
   onLog?(level: LogLevel, message: string): void
 }
 
-export async function openRegistry(options: RegistryOptions = {}): Promise<Registry> {
+/** The registry of this host, and how it is kept as a copy of a cluster's. */
+export interface LocalRegistry extends Registry {
+  readonly mirror: Mirror
+}
+
+export async function openRegistry(options: RegistryOptions = {}): Promise<LocalRegistry> {
   const { dataDir, maxStoreBytes } = options
   const log = (level: LogLevel, message: string): void => options.onLog?.(level, message)
   const store = await openStore<RegistryOperations>({
@@ -45,6 +52,7 @@ export async function openRegistry(options: RegistryOptions = {}): Promise<Regis
     ...grants(store),
     ...secrets(store),
     ...tokens(store, log),
+    mirror: mirrorOf(store),
     close: () => store.close(),
   }
 }
@@ -152,11 +160,11 @@ function tokens(store: Store, log: (level: LogLevel, message: string) => void): 
       const id = `tok_${randomBytes(8).toString('hex')}`
       return {
         token,
-        record: await store.call('createToken', id, tenant, checkScopes(scopes), digest(token)),
+        record: await store.call('createToken', id, tenant, checkScopes(scopes), digestToken(token)),
       }
     },
     async verifyToken(text) {
-      return isTokenText(text) ? store.call('findToken', digest(text)) : undefined
+      return isTokenText(text) ? store.call('findToken', digestToken(text)) : undefined
     },
     async listTokens(tenant) {
       return store.call('listTokens', tenant === undefined ? null : checkName('tenant', tenant))
@@ -177,9 +185,4 @@ function checkVersion(version: string | undefined): string | null {
     'VELA_VERSION_NOT_FOUND',
     'A version is 12 hexadecimal digits, as "vela versions" prints them.',
   )
-}
-
-// A token of 32 random bytes needs no salt and no slow hash.
-function digest(token: string): Uint8Array {
-  return createHash('sha256').update(token).digest()
 }

@@ -131,5 +131,17 @@ export interface Registry {
   listTokens(tenant?: string): Promise<TokenRecord[]>
   deleteToken(id: string): Promise<void>
 
+  /** Of a cluster: this host acts by what the cluster has of the service now. Before a change, outside of what holds the service. */
+  settle?(tenant: string, service: string): Promise<void>
+  /**
+   * Of a cluster: runs what deletes a tenant (`service` null) or service and erases all that it stored. Until it has, nothing can be made
+   * under that name; what fails half-way is finished later.
+   */
+  readonly erasing?: <Result>(
+    tenant: string,
+    service: string | null,
+    work: () => Promise<Result>,
+  ) => Promise<Result>
+
   close(): Promise<void>
 }

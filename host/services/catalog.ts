@@ -24,7 +24,8 @@ export function createCatalog(): Catalog {
   let router: Router<Service> | undefined
   const build = (): Router<Service> =>
     createRouter(
-      [...services.values()].map((target) => ({
+      // The longest in place first: of two that have one route, every host then chooses the same.
+      [...services.values()].sort(bySeniority).map((target) => ({
         tenant: target.tenant,
         service: target.service,
         routes: target.active.deployment.manifest.routes,
@@ -58,4 +59,8 @@ export function createCatalog(): Catalog {
       return services.size
     },
   }
+}
+
+function bySeniority(a: Service, b: Service): number {
+  return a.updatedAt - b.updatedAt || (`${a.tenant}/${a.service}` < `${b.tenant}/${b.service}` ? -1 : 1)
 }

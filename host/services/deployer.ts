@@ -4,6 +4,7 @@
  */
 import { checkSource } from '../bundle/check-source.ts'
 import type { Broker } from '../capabilities/broker.ts'
+import type { Adoption } from '../cluster/registry/follower.ts'
 import type { DeployRequest } from '../core/control.ts'
 import { toVelaError, VelaError } from '../core/errors.ts'
 import { checkRoutes } from '../http/router.ts'
@@ -15,6 +16,7 @@ import type { EngineName } from '../../sandbox/protocol/engine-files.ts'
 import { resolveLimits, type Limits } from '../../sandbox/protocol/limits.ts'
 import type { Catalog } from './catalog.ts'
 import { checkExports } from './check-exports.ts'
+import { checkNeeds } from './check-needs.ts'
 import { createMutex } from './mutex.ts'
 import { withPlaces } from './places.ts'
 import type { ServiceVersion } from './version.ts'
@@ -22,7 +24,7 @@ import type { ServiceVersion } from './version.ts'
 export interface DeployerDeps {
   readonly registry: Registry
   readonly catalog: Catalog
-  readonly broker: Pick<Broker, 'check'>
+  readonly broker: Pick<Broker, 'check' | 'lacks'>
   readonly limits: { readonly default: Limits; readonly maximum: Limits }
   readonly createVersion: (
     deployment: Deployment,
@@ -47,6 +49,8 @@ export interface Deployer {
   reload(tenant: string, service: string): Promise<void>
   /** Moves the service to the engine, if it is on another; null leaves it to the manifest. Resolves to what it runs on. */
   setEngine(tenant: string, service: string, engine: EngineName | null): Promise<EngineName>
+  /** Within `exclusively`: a version that another host has accepted, on the way of a deploy. The old one serves if it fails. */
+  adopt(adoption: Omit<Adoption, 'bundle'> & { readonly bundle: Bundle }): Promise<void>
   /** Runs the work while nothing else changes this service. */
   exclusively<Result>(tenant: string, service: string, work: () => Promise<Result>): Promise<Result>
   limitsOf(tenant: string, manifest: Manifest): Promise<Limits>
@@ -129,9 +133,12 @@ export function createDeployer(deps: DeployerDeps): Deployer {
   }
 
   /** Starts a version in its tenant's cell; what it throws carries the author's places. */
-  const start = async (version: ServiceVersion, bundle: Bundle): Promise<void> => {
+  const start = async (version: ServiceVersion, bundle: Bundle, isNew = false): Promise<void> => {
     try {
-      checkExports(await version.live.start(), version.deployment.manifest)
+      const description = await version.live.start()
+      checkExports(description, version.deployment.manifest)
+      // What ran yesterday runs again, whatever became of those it calls.
+      if (isNew) await checkNeeds(description.needs, version.deployment, deps.broker)
     } catch (thrown) {
       await version.drain('refused', 0)
       throw withPlaces(thrown, version, bundle)
@@ -158,7 +165,7 @@ export function createDeployer(deps: DeployerDeps): Deployer {
     onProgress?.('starting')
     const startedMs = performance.now()
     const version = deps.createVersion(draft, limits, bundle, engineOf(draft))
-    await start(version, bundle)
+    await start(version, bundle, true)
     const startupMs = Math.round((performance.now() - startedMs) * 10) / 10
     const deployment = { ...draft, startupMs, ...(version.live.startsAtOnce ? { startsAtOnce: true } : {}) }
     onProgress?.('storing')
@@ -228,6 +235,30 @@ export function createDeployer(deps: DeployerDeps): Deployer {
     return next
   }
 
+  const adopt: Deployer['adopt'] = async ({ deployment, record, engine, bundle, accepted, store }) => {
+    const limits = await limitsOf(deployment.tenant, deployment.manifest)
+    const version = deps.createVersion(deployment, limits, bundle, engine)
+    if (!accepted) await start(version, bundle)
+    try {
+      await store()
+    } catch (thrown) {
+      await version.drain('refused', 0)
+      throw thrown
+    }
+    deps.install(version, record)
+    if (version.engine === 'v8') void deps.prepareCodeCache(bundle.source)
+  }
+
+  /** Before the service is held: what others changed is applied by those who hold it. */
+  const settled = async <Result>(
+    tenant: string,
+    service: string,
+    work: () => Promise<Result>,
+  ): Promise<Result> => {
+    await registry.settle?.(tenant, service)
+    return await exclusive(`${tenant}/${service}`, work)
+  }
+
   const reload = async (tenant: string, service: string): Promise<void> => {
     const current = catalog.get(tenant, service)
     if (current === undefined) return
@@ -250,12 +281,13 @@ export function createDeployer(deps: DeployerDeps): Deployer {
 
   return {
     limitsOf,
-    deploy: (request) => exclusive(`${request.tenant}/${request.manifest.name}`, () => deploy(request)),
+    deploy: (request) => settled(request.tenant, request.manifest.name, () => deploy(request)),
     rollback: (tenant, service, version) =>
-      exclusive(`${tenant}/${service}`, () => rollback(tenant, service, version)),
+      settled(tenant, service, () => rollback(tenant, service, version)),
     reload: (tenant, service) => exclusive(`${tenant}/${service}`, () => reload(tenant, service)),
     setEngine: (tenant, service, engine) =>
-      exclusive(`${tenant}/${service}`, () => setEngine(tenant, service, engine)),
+      settled(tenant, service, () => setEngine(tenant, service, engine)),
+    adopt,
     exclusively: (tenant, service, work) => exclusive(`${tenant}/${service}`, work),
   }
 }

@@ -24,6 +24,8 @@ export interface Scheduler {
 
 export interface SchedulerDeps {
   readonly catalog: Pick<Catalog, 'find' | 'get' | 'values'>
+  /** In a cluster one host runs it: asked when it is due, at that minute (milliseconds since the epoch). Always true by default. */
+  readonly claim?: (tenant: string, service: string, cron: string, minuteMs: number) => Promise<boolean>
   /** Milliseconds since the epoch. */
   readonly now?: () => number
   /** Calls back once after so many milliseconds; returns what prevents it. */
@@ -35,6 +37,7 @@ const SERVICES_PER_TICK = 64
 
 export function createScheduler({
   catalog,
+  claim,
   now = Date.now,
   setTimer = startTimer,
 }: SchedulerDeps): Scheduler {
@@ -84,6 +87,7 @@ export function createScheduler({
       for (const schedule of schedulesOf(service)) {
         if (!schedule.isDue(minuteMs)) continue
         const { cron } = schedule
+        if (claim !== undefined && !(await claim(service.tenant, service.service, cron, minuteMs))) continue
         if (running.has(service))
           service.active.note('warn', `Skipped the schedule "${cron}": the run before it goes on`)
         else runOne(service, cron, minuteMs).catch(() => undefined)

@@ -145,7 +145,7 @@ export function createServiceFetch(
     threw(error) {
       if (over) return
       onThrew(error)
-      if (error.code === 'VELA_METHOD_NOT_FOUND')
+      if (error.code === 'VELA_ROUTE_NOT_FOUND')
         fail('VELA_METHOD_NOT_FOUND', 'The service has no fetch handler')
       else fail('VELA_GUEST_THREW', 'The service failed')
     },

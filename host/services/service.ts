@@ -11,6 +11,9 @@ import type { ServiceRecord } from '../registry/types.ts'
 import type { LogHub } from './log-hub.ts'
 import type { ServiceVersion } from './version.ts'
 
+/** True: another host of the cluster serves the call. `isFull`: no more calls may wait here. */
+export type Elsewhere = (tenant: string, service: string, call: Call, isFull: boolean) => boolean
+
 export class Service implements GatewayTarget {
   readonly tenant: string
   readonly service: string
@@ -22,7 +25,16 @@ export class Service implements GatewayTarget {
   /** The operator's; undefined leaves it to the manifest. */
   engineOverride: ServiceRecord['engineOverride']
 
-  constructor(active: ServiceVersion, hub: LogHub, metrics: ServiceMetrics, record: ServiceRecord) {
+  readonly #elsewhere: Elsewhere | undefined
+
+  constructor(
+    active: ServiceVersion,
+    hub: LogHub,
+    metrics: ServiceMetrics,
+    record: ServiceRecord,
+    elsewhere?: Elsewhere,
+  ) {
+    this.#elsewhere = elsewhere
     this.tenant = active.deployment.tenant
     this.service = active.deployment.service
     this.hub = hub
@@ -54,6 +66,13 @@ export class Service implements GatewayTarget {
   }
 
   dispatch(call: Call): void {
+    const { live, limits } = this.#active
+    const isFull = this.#elsewhere !== undefined && live.queueLength >= limits.queueLength
+    if (this.#elsewhere?.(this.tenant, this.service, call, isFull) !== true) live.dispatch(call)
+  }
+
+  /** Of a call that has come from another host, and goes no further. */
+  dispatchHere(call: Call): void {
     this.#active.live.dispatch(call)
   }
 

@@ -1,4 +1,5 @@
 /** What the control side and the gateway may ask of everything that is deployed. */
+import type { Follower } from '../cluster/registry/follower.ts'
 import type {
   Decision,
   DeployRequest,
@@ -42,6 +43,8 @@ export interface Services {
     binding: string,
     decision: Decision,
   ): Promise<readonly GrantStatus[]>
+  /** Takes over what other hosts of a cluster have changed. */
+  readonly follower: Follower
   tail(tenant: string, service: string, listener: (entry: LogEntry) => void): () => void
   gauges(): MetricSources
   /** Deadlines, hibernation and CPU accounting, from now on. */

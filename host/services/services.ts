@@ -16,9 +16,11 @@ import type { Limits } from '../../sandbox/protocol/limits.ts'
 import type { Catalog } from './catalog.ts'
 import { createCodeCaches } from './code-caches.ts'
 import { createDeployer } from './deployer.ts'
+import type { EventSubscriptions } from './event-subscriptions.ts'
+import { createFollower } from './follow.ts'
 import { createLogHubs } from './log-hubs.ts'
 import { createMethodCall } from './method-call.ts'
-import { Service } from './service.ts'
+import { Service, type Elsewhere } from './service.ts'
 import type { Services } from './services-contract.ts'
 import { loadOf, pick, statusOf, sum, urlOf } from './status.ts'
 import { createServiceVersion, type ServiceVersion } from './version.ts'
@@ -35,7 +37,10 @@ export interface ServicesDeps {
   readonly broker: Broker
   readonly decisions: Decisions
   readonly catalog: Catalog
-  readonly actors: Pick<Actors, 'rest' | 'drop'>
+  /** Left out: this host is alone. */
+  readonly elsewhere?: Elsewhere | undefined
+  readonly actors: Pick<Actors, 'rest' | 'drop' | 'leave'>
+  readonly events: Pick<EventSubscriptions, 'sync' | 'forget' | 'recheck'>
 }
 
 const TICK_MS = 25
@@ -43,7 +48,7 @@ const SLOW_TICK_MS = 1000
 const PRELOAD_BYTES = 32 * 1024 * 1024
 
 export async function createServices(deps: ServicesDeps): Promise<Services> {
-  const { config, registry, cells, log, metrics, broker, decisions, catalog, actors } = deps
+  const { config, registry, cells, log, metrics, broker, decisions, catalog, actors, events } = deps
   const { supervisor } = cells
   const codeCaches = createCodeCaches((source) => supervisor.compile(source, 'service'))
   let requests = 0
@@ -105,12 +110,15 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
     const current = catalog.get(tenant, service)
     if (current === undefined) {
       const meter = metrics.service(tenant, service)
-      catalog.add(new Service(version, hubs.of(tenant, service), meter, record))
+      const added = new Service(version, hubs.of(tenant, service), meter, record, deps.elsewhere)
+      catalog.add(added)
+      events.sync(added)
       return
     }
     current.engineOverride = record.engineOverride
     void current.switchTo(version, record.updatedAt, config.drainMs)
     catalog.refresh()
+    events.sync(current)
   }
 
   const deployer = createDeployer({
@@ -132,13 +140,24 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
     install(createVersion(deployment, limits, undefined, engine), record)
   }
 
-  const remove = async (service: Service): Promise<void> => {
+  /** `isOurs`: it was deleted here; else what it stored is the matter of the host that did. Ends it also if a store fails. */
+  const remove = async (service: Service, isOurs: boolean): Promise<void> => {
     catalog.remove(service)
     metrics.forgetService(service.tenant, service.service)
     hubs.forget(service.tenant, service.service)
     decisions.forget(service.tenant, service.service)
-    await service.stop('deleted', config.drainMs)
-    await actors.drop(service.tenant, service.service)
+    try {
+      await events.forget(service, isOurs)
+    } finally {
+      await service.stop('deleted', config.drainMs)
+      await actors[isOurs ? 'drop' : 'leave'](service.tenant, service.service)
+    }
+  }
+
+  /** What another host that is gone was to erase. */
+  const erase = async (tenant: string, service: string): Promise<void> => {
+    await events.forget({ tenant, service }, true)
+    await actors.drop(tenant, service)
   }
 
   /** After a restart: the code of what is deployed, in the background, as far as it fits. */
@@ -193,15 +212,21 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
     },
     async deleteService(tenant, service) {
       catalog.find(tenant, service)
+      await registry.settle?.(tenant, service)
       await deployer.exclusively(tenant, service, async () => {
-        await registry.deleteService(tenant, service)
-        await remove(catalog.find(tenant, service))
+        const work = async (): Promise<void> => {
+          await registry.deleteService(tenant, service)
+          await remove(catalog.find(tenant, service), true)
+        }
+        await (registry.erasing?.(tenant, service, work) ?? work())
       })
     },
     async deleteTenant(tenant, force) {
       await registry.deleteTenant(tenant, force)
-      for (const service of catalog.values()) if (service.tenant === tenant) await remove(service)
+      const own = [...catalog.values()].filter((service) => service.tenant === tenant)
+      const removed = await Promise.allSettled(own.map((service) => remove(service, true)))
       metrics.forgetTenant(tenant)
+      for (const result of removed) if (result.status === 'rejected') throw result.reason
     },
     list: (gatewayUrl, tenant) =>
       [...catalog.values()]
@@ -234,9 +259,19 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
       const { deployment } = catalog.find(tenant, service).active
       const asked = broker.askedOf(deployment, binding)
       await decisions.set(tenant, service, binding, decision === 'policy' ? null : { state: decision, asked })
+      events.recheck()
       log.info('grant decided', { tenant, service, binding, decision })
       return broker.status(deployment)
     },
+    follower: createFollower({
+      catalog,
+      deployer,
+      decisions,
+      recheck: () => events.recheck(),
+      remove: (service) => remove(service, false),
+      erase: (tenant, service) => erase(tenant, service),
+      forgetTenant: (tenant) => metrics.forgetTenant(tenant),
+    }),
     tail: (tenant, service, listener) => hubs.of(tenant, service).listen(listener),
     gauges: () => ({
       turnsInFlight: () => sum(catalog.values(), ({ inFlight }) => inFlight),

@@ -1,6 +1,6 @@
 /** Services as other services reach them by capability: finds the one that serves now and hands it the call. */
 import { GuestFacingError, type CapabilityCall, type Place } from '../capabilities/capability.ts'
-import type { ServiceTargets } from '../capabilities/services.ts'
+import type { HostService, ServiceTargets } from '../capabilities/services.ts'
 import { VelaError } from '../core/errors.ts'
 import type { Catalog } from './catalog.ts'
 import { createMethodCall } from './method-call.ts'
@@ -10,7 +10,10 @@ import { createServiceFetch } from './service-fetch.ts'
 export interface TargetsDeps {
   readonly catalog: Catalog
   /** The services of the host by name (`runtime.registerService`). */
-  readonly hosts: ReadonlyMap<string, object>
+  readonly hosts: {
+    has(name: string): boolean
+    open(name: string, caller: Place): HostService | undefined
+  }
   readonly nextRequestId: () => string
 }
 
@@ -27,10 +30,23 @@ export function createServiceTargets({ catalog, hosts, nextRequestId }: TargetsD
   return {
     hasHost: (name) => hosts.has(name),
     openHost(name, caller) {
-      const host = hosts.get(name)
+      const host = hosts.open(name, caller)
       if (host === undefined)
         throw new GuestFacingError('Error', `The host has no service ${name}`, 'VELA_SERVICE_NOT_FOUND')
-      return forCaller(host, caller)
+      return host
+    },
+    async methodsOf(tenant, name) {
+      const service = catalog.get(tenant, name)
+      if (service === undefined) return undefined
+      try {
+        const { fetch, methods } = await service.active.live.start()
+        // A description names so many and no more.
+        if (methods.length >= MOST_METHODS) return null
+        return new Set(fetch ? [...methods, 'fetch'] : methods)
+      } catch {
+        // It does not start just now, which is its own trouble.
+        return null
+      }
     },
     async method(tenant, name, method, from) {
       const service = find(tenant, name)
@@ -57,12 +73,8 @@ export function createServiceTargets({ catalog, hosts, nextRequestId }: TargetsD
   }
 }
 
-/** A host service that wants to know who calls has `forGuest(caller)`, whose result is what the guest reaches. */
-function forCaller(host: object, caller: Place): object {
-  const forGuest: unknown = Reflect.get(host, 'forGuest')
-  if (typeof forGuest !== 'function') return host
-  return Reflect.apply(forGuest, host, [{ ...caller }]) as object
-}
+/** As guest-sdk/kernel/exports.ts has it. */
+const MOST_METHODS = 256
 
 /** What a method of a guest threw reaches the caller by name and message, and the callee's own log with its stack. */
 function asThrown(service: Service, requestId: string, thrown: unknown): unknown {

@@ -10,12 +10,20 @@ import { EVAL, HEAP_BASE, RUNTIME, TABLE_SIZE } from './quickjs-abi.ts'
 import type { Instance, InstanceFactory } from './quickjs-instance.ts'
 import { createMachine, type Machine, type MachineHooks, type MachinePointers } from './quickjs-machine.ts'
 import { NATIVE_NAMES } from './natives.ts'
+import { SDK_MODULES, sdkModule } from './sdk-imports.ts'
 
 export interface QuickjsImage {
   readonly pointers: MachinePointers
   readonly functions: Readonly<Record<BridgeName, number>>
+  readonly sdk: SdkNames
   /** Places in memory and what lies there. */
   readonly runs: readonly { readonly at: number; readonly bytes: Uint8Array }[]
+}
+
+/** What the SDK exports, and what of it is in libraries; joined by commas. */
+export interface SdkNames {
+  readonly names: string
+  readonly lazyNames: string
 }
 
 const BRIDGE_NAMES = [
@@ -39,7 +47,8 @@ export const SERVICE_MODULE = 'service.js'
 export const ENTRY_MODULE = 'vela:entry'
 /** Reports that linking is over before the service's own code runs, and registers what it exports after its top-level await. */
 export const ENTRY_SOURCE: string = `import'vela:begin';import{register}from'vela:bridge';import*as service from'${SERVICE_MODULE}';register(service)`
-export const SDK_MODULES: ReadonlySet<string> = new Set(['@vela/guest-sdk', 'cloudflare:workers'])
+/** Takes the place of the image's modules of the SDK in a guest that wants one of its libraries. */
+export const SDK_MODULE = 'vela:sdk'
 
 const KERNEL_FILE = 'vela:kernel'
 const HANDOVER = '__vela_handover__'
@@ -90,8 +99,7 @@ export function makeImage(factory: InstanceFactory, core: string): Buffer {
   })
   if (pointers === undefined) throw new Error('QuickJS did not start')
   trackRejections(machine.instance, pointers.runtime)
-  const functions = boot(machine, pointers, core)
-  return encode(machine.instance, { pointers, functions })
+  return encode(machine.instance, { pointers, ...boot(machine, pointers, core) })
 }
 
 /** The function that the factory adds to the table is the first after QuickJS's own. */
@@ -103,7 +111,7 @@ function boot(
   machine: Machine,
   { context }: MachinePointers,
   core: string,
-): Readonly<Record<BridgeName, number>> {
+): Pick<QuickjsImage, 'functions' | 'sdk'> {
   const { values, instance } = machine
   const { exports } = instance
   const failed = (error: number): void => {
@@ -132,9 +140,13 @@ function boot(
   machine.release(evaluate(LOCK_SOURCE, KERNEL_FILE, EVAL.global))
   const bridge = evaluate(`(${BOOT_SOURCE})(()=>(${core}))`, KERNEL_FILE, EVAL.global)
   handOver(bridge)
+  const sdk: SdkNames = {
+    names: textOf(machine, context, bridge, 'sdkNames'),
+    lazyNames: textOf(machine, context, bridge, 'sdkLazyNames'),
+  }
   for (const [module, source] of [
     ['vela:bridge', BRIDGE_SOURCE],
-    ...[...SDK_MODULES].map((module) => [module, sdkSource(machine, bridge, context)] as const),
+    ...[...SDK_MODULES].map((module) => [module, sdkModule(sdk.names, '')] as const),
   ] as const) {
     machine.release(evaluate(source, module, EVAL.module))
     machine.runJobs()
@@ -147,7 +159,7 @@ function boot(
   const echo = propertyOf(machine, context, bridge, 'echo')
   selfTest(machine, echo)
   for (const box of [echo, natives, bridge, global]) machine.release(box)
-  return functions as Readonly<Record<BridgeName, number>>
+  return { functions: functions as Readonly<Record<BridgeName, number>>, sdk }
 }
 
 function propertyOf(machine: Machine, context: number, object: number, key: string): number {
@@ -168,19 +180,18 @@ const BOOT_SOURCE = `evaluate=>{
 const natives=globalThis.${HANDOVER};delete globalThis.${HANDOVER}
 globalThis.${ENGINE_BYTES}={toText:natives.toText,toBuffer:natives.toBuffer}
 const kernel=evaluate();delete globalThis.${ENGINE_BYTES}
-const k=kernel.boot(globalThis),sdk=k.sdk.exports,{bridge}=k,{describeThrown}=kernel
+const k=kernel.boot(globalThis),{bridge,sdk}=k,{describeThrown}=kernel
 k.bind(natives)
 const isObject=v=>typeof v==='object'&&v!==null||typeof v==='function'||typeof v==='symbol'
-return{...bridge,sdk,sdkNames:Object.keys(sdk).join(),began:natives.began,describeThrown,echo:natives.encodeUtf8,
+return{...bridge,sdk:sdk.take,sdkNames:sdk.names.join(),sdkLazyNames:sdk.lazyNames.join(),began:natives.began,describeThrown,echo:natives.encodeUtf8,
 rejected(reason){return bridge.rejected(isObject(reason)?describeThrown(reason):undefined,isObject(reason)?undefined:reason)}}}`
 const BRIDGE_SOURCE = `const b=globalThis.${HANDOVER};delete globalThis.${HANDOVER};export const register=b.register,sdk=b.sdk,began=b.began`
 
-/** The names come from our own kernel, so the module's text needs no escaping. */
-function sdkSource(machine: Machine, bridge: number, context: number): string {
-  const box = propertyOf(machine, context, bridge, 'sdkNames')
-  const names = String(machine.values.read(box))
+function textOf(machine: Machine, context: number, object: number, key: string): string {
+  const box = propertyOf(machine, context, object, key)
+  const text = String(machine.values.read(box))
   machine.release(box)
-  return `import{sdk}from'vela:bridge';export const{${names}}=sdk`
+  return text
 }
 
 /** Another build would have another layout: say so here, not in a guest. */
@@ -222,6 +233,7 @@ function selfTest(machine: Machine, echo: number): void {
 interface Header {
   readonly pointers: MachinePointers
   readonly functions: QuickjsImage['functions']
+  readonly sdk: SdkNames
   /** Place and length of each run. */
   readonly runs?: readonly (readonly [number, number])[]
 }
@@ -247,10 +259,11 @@ function encode({ buffer }: Instance, header: Header): Buffer {
 /** `file` is the host's own, from makeImage. */
 export function openImage(file: Buffer): QuickjsImage {
   let at = 4 + file.readUInt32LE(0)
-  const { pointers, functions, runs = [] } = JSON.parse(file.toString('utf8', 4, at)) as Header
+  const { pointers, functions, sdk, runs = [] } = JSON.parse(file.toString('utf8', 4, at)) as Header
   return {
     pointers,
     functions,
+    sdk,
     runs: runs.map(([place, length]) => {
       const bytes = file.subarray(at, at + length)
       at += length

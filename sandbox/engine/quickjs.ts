@@ -13,7 +13,7 @@ import {
   BEGAN,
   ENTRY_MODULE,
   ENTRY_SOURCE,
-  SDK_MODULES,
+  SDK_MODULE,
   SERVICE_MODULE,
   TO_BUFFER,
   TO_TEXT,
@@ -24,6 +24,7 @@ import {
 } from './quickjs-image.ts'
 import { createInstanceFactory, type InstanceFactory } from './quickjs-instance.ts'
 import type { Machine } from './quickjs-machine.ts'
+import { EVERY_NAME, SDK_MODULES, sdkImports, sdkModule } from './sdk-imports.ts'
 
 export interface QuickjsFiles {
   readonly wasm: Uint8Array
@@ -42,11 +43,14 @@ export interface QuickjsOptions {
 interface Booted {
   readonly machine: Machine
   readonly functions: QuickjsImage['functions']
+  readonly sdk: QuickjsImage['sdk']
   readonly memoryMb: number
   /** Set when a guest moves in; natives answer nothing until then. */
   host: GuestHost | undefined
   /** Imports are looked up only while the service's own code does not run yet. */
   linking: boolean
+  /** The SDK has been made for this service, with libraries. */
+  ownSdk: boolean
   unknownImport: string | undefined
 }
 
@@ -88,6 +92,7 @@ function boot({ factory, image, parts }: Loaded, memoryMb: number): Booted {
   const occupant = {
     host: undefined as GuestHost | undefined,
     linking: false,
+    ownSdk: false,
     unknownImport: undefined as string | undefined,
   }
   const natives = createNatives(
@@ -116,12 +121,13 @@ function boot({ factory, image, parts }: Loaded, memoryMb: number): Booted {
     },
     resolveModule(base, name) {
       if (!occupant.linking) return undefined
-      if (base === ENTRY_MODULE || SDK_MODULES.has(name)) return name
+      if (base === ENTRY_MODULE || base === SDK_MODULE) return name
+      if (SDK_MODULES.has(name)) return occupant.ownSdk ? SDK_MODULE : name
       occupant.unknownImport ??= name
       return undefined
     },
   })
-  return Object.assign(occupant, { machine, functions: image.functions, memoryMb })
+  return Object.assign(occupant, { machine, functions: image.functions, sdk: image.sdk, memoryMb })
 }
 
 function loadGuest(booted: Booted, request: LoadRequest): LoadResult {
@@ -129,6 +135,7 @@ function loadGuest(booted: Booted, request: LoadRequest): LoadResult {
   try {
     machine.budget(request.startupMs)
     machine.ask(functions.configure, [request.config])
+    provideSdk(booted, sdkImports(request.source))
     const fault = evaluateService(booted, Buffer.from(request.source)) ?? leftBehind(booted)
     if (fault !== undefined) return { fault }
     return { guest: createGuest(booted) }
@@ -139,6 +146,18 @@ function loadGuest(booted: Booted, request: LoadRequest): LoadResult {
 }
 
 type LoadFault = EngineFault['fault']
+
+/** The image has the SDK without its libraries. Who imports names of those gets a module of its own, before its code runs. */
+function provideSdk(booted: Booted, wanted: string): void {
+  const { machine, sdk } = booted
+  const lazy = sdk.lazyNames.split(',')
+  if (wanted !== EVERY_NAME && !wanted.split(',').some((name) => lazy.includes(name))) return
+  booted.linking = true
+  machine.release(machine.evaluate(Buffer.from(sdkModule(sdk.names, wanted)), SDK_MODULE, EVAL.module))
+  booted.linking = false
+  booted.ownSdk = true
+  machine.runJobs()
+}
 
 function evaluateService(booted: Booted, source: Buffer): LoadFault | undefined {
   const { machine } = booted

@@ -62,7 +62,7 @@ export function bootIsolate(ivm: Ivm, kernel: KernelImage, memoryMb: number): Bo
  */
 export function createKernelSnapshot(ivm: Ivm, core: string): Uint8Array {
   const list = NATIVE_NAMES.join(',')
-  const boot = `globalThis.${BRIDGE}=(kernel=>{const k=kernel.boot(globalThis),sdk=k.sdk.exports;return{...k.bridge,bind:(${list})=>k.bind({${list}}),warmUp:kernel.warmUp,sdk,sdkNames:Object.keys(sdk).join()}})(${core})`
+  const boot = `globalThis.${BRIDGE}=(kernel=>{const k=kernel.boot(globalThis),{sdk}=k;return{...k.bridge,bind:(${list})=>k.bind({${list}}),warmUp:kernel.warmUp,sdk:sdk.take,sdkNames:sdk.names.join()}})(${core})`
   const snapshot = ivm.Isolate.createSnapshot([{ code: boot, filename: KERNEL_FILE }], WARM_UP)
   return new Uint8Array(snapshot.copy())
 }

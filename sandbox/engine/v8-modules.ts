@@ -6,11 +6,11 @@
 import type ivm from 'isolated-vm'
 import type { LoadRequest } from './contract.ts'
 import { EngineFault } from './engine-fault.ts'
+import { SDK_MODULES, sdkImports, sdkModule } from './sdk-imports.ts'
 import { describeError } from './v8-errors.ts'
 import { SERVICE_FILE, codeCacheOf, type BootedIsolate, type Ivm } from './v8-isolate.ts'
 
 const HANDOVER = '__vela_handover__'
-const SDK_MODULES: ReadonlySet<string> = new Set(['@vela/guest-sdk', 'cloudflare:workers'])
 
 const BRIDGE_SOURCE = `const b=globalThis.${HANDOVER};delete globalThis.${HANDOVER};export const register=b.register,sdk=b.sdk`
 const ENTRY_SOURCE = `import{register}from'vela:bridge';import*as service from'vela:service';register(service)`
@@ -26,7 +26,7 @@ export function linkGuest(ivm: Ivm, booted: BootedIsolate, request: LoadRequest)
       if (specifier === 'vela:bridge') return bridgeModule
       if (specifier === 'vela:service') return service
     }
-    if (SDK_MODULES.has(specifier)) return (sdk ??= compileSdk(isolate, bridge))
+    if (SDK_MODULES.has(specifier)) return (sdk ??= compileSdk(isolate, bridge, request.source))
     throw new EngineFault({
       reason: 'unknown-import',
       message: `The service imports '${specifier.slice(0, 200)}', which does not exist here; bundle it into the service`,
@@ -55,12 +55,10 @@ function compileService(ivm: Ivm, isolate: ivm.Isolate, request: LoadRequest): i
   }
 }
 
-/** The names come from our own kernel, so the module's text needs no escaping. */
-function compileSdk(isolate: ivm.Isolate, bridge: BootedIsolate['bridge']): ivm.Module {
+/** Evaluated before the service, which is the only module of the guest. `source`: of the service. */
+function compileSdk(isolate: ivm.Isolate, bridge: BootedIsolate['bridge'], source: string): ivm.Module {
   const names = bridge.getSync('sdkNames') as unknown as string
-  return isolate.compileModuleSync(`import{sdk}from'vela:bridge';export const{${names}}=sdk`, {
-    filename: 'vela:sdk',
-  })
+  return isolate.compileModuleSync(sdkModule(names, sdkImports(source)), { filename: 'vela:sdk' })
 }
 
 /** Compiles in an isolate of its own and runs nothing. */

@@ -25,7 +25,7 @@ test('alarms that waited for room ring, also if there was room while the store w
         }))
         return { alarms: due, nextMs: busy.length > 0 || claimed === total ? null : 0 }
       },
-      endAlarm: () => Promise.resolve(),
+      endAlarm: () => Promise.resolve(true),
       retryAlarm: () => Promise.resolve(),
     },
     deliver: () => new Promise((resolve) => void ringing.push(resolve)),

@@ -17,6 +17,7 @@ const operator = ['operator'] as const
 const ROWS: readonly Row[] = [
   { route: 'GET /v1/status', path: '/v1/status', allowed: TOKEN_KINDS },
   { route: 'GET /v1/doctor', path: '/v1/doctor', allowed: operator },
+  { route: 'GET /v1/nodes', path: '/v1/nodes', allowed: operator },
   { route: 'GET /metrics', path: '/metrics', allowed: operator },
   { route: 'GET /v1/tenants', path: '/v1/tenants', allowed: operator },
   { route: 'POST /v1/tenants', path: '/v1/tenants', allowed: operator },
@@ -72,6 +73,28 @@ const ROWS: readonly Row[] = [
   {
     route: 'POST /v1/tenants/:tenant/services/:service/schedules/run',
     path: `${shop}/schedules/run`,
+    allowed: ['operator', 'acmeAdmin', 'acmeDeploy', 'acmeInvoke'],
+  },
+  { route: 'GET /v1/tenants/:tenant/events', path: '/v1/tenants/acme/events', allowed: look },
+  { route: 'GET /v1/tenants/:tenant/events/dead', path: '/v1/tenants/acme/events/dead', allowed: look },
+  {
+    route: 'POST /v1/tenants/:tenant/events/replay',
+    path: '/v1/tenants/acme/events/replay',
+    allowed: change,
+  },
+  {
+    route: 'POST /v1/tenants/:tenant/events/discard',
+    path: '/v1/tenants/acme/events/discard',
+    allowed: change,
+  },
+  {
+    route: 'POST /v1/tenants/:tenant/events/forget',
+    path: '/v1/tenants/acme/events/forget',
+    allowed: change,
+  },
+  {
+    route: 'POST /v1/tenants/:tenant/events',
+    path: '/v1/tenants/acme/events',
     allowed: ['operator', 'acmeAdmin', 'acmeDeploy', 'acmeInvoke'],
   },
   { route: 'GET /v1/tokens', path: '/v1/tokens', allowed: ['operator', 'acmeAdmin', 'globexAdmin'] },

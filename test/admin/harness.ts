@@ -167,6 +167,17 @@ function createTestControl(registry: Registry): TestControl {
       called('deleteService', tenant, service)
       await registry.deleteService(tenant, service)
     },
+    eventsControl: {
+      status: () => Promise.resolve({ events: 0, bytes: 0, quotaBytes: 1, consumers: [] }),
+      deadEvents: () => Promise.resolve([]),
+      replay: () => Promise.resolve(0),
+      discard: () => Promise.resolve(0),
+      forgetConsumer: () => Promise.resolve(),
+      publish: (tenant, { id }, kind) => {
+        called('publish', tenant, id, kind)
+        return Promise.resolve({ id })
+      },
+    },
     async deleteTenant(tenant, force) {
       called('deleteTenant', tenant, force)
       await registry.deleteTenant(tenant, force)
@@ -209,6 +220,7 @@ function createTestControl(registry: Registry): TestControl {
       Promise.resolve([{ class: 'Cart', name: 'ann', method: 'add', reason: 'threw', at: 1, args: '[1]' }]),
     doctor: () => Promise.resolve([{ name: 'node', status: 'on' as const, detail: 'v24' }]),
     metrics: () => Promise.resolve('# TYPE vela_cells gauge\nvela_cells 1\n'),
+    nodes: async () => ({ self: null, holdsLease: false, nodes: [] }),
     health: () => ({ status: 'ok', services: 1, cells: 2 }),
   }
   return control

@@ -32,8 +32,9 @@ export const walk = (more: string = ''): string => `
   for (const name of Object.keys(made)) add(await failed(made[name]), name)
   // What host-side objects of the engine are called, and what only the kernel may hold.
   const FORBIDDEN = /^(applySync|applyIgnored|applySyncPromise|derefInto|copySync|copyInto|transferIn|setSync|getSync|deleteSync|compileScriptSync|compileModuleSync|createContextSync|evaluateSync|instantiateSync|createInspectorSession|startCpuProfiler|dispatchProtocolMessage|cpuTime|wallTime|isDisposed|deliver|collect|configure|register|describe|parseUrl|updateUrl|decodeUtf8|encodeUtf8|randomBytes|emit|process|require|mainModule|binding|_linkedBinding|Buffer|__vela_handover__)$/
-  // The one 'register' there is to be: FinalizationRegistry's, which does nothing.
+  // The one 'register' there is to be: FinalizationRegistry's, which does nothing. And what the SDK calls binding is not process.binding.
   const ALLOWED = new Set(['register:' + FinalizationRegistry.name])
+  const isAllowed = (value, key) => ALLOWED.has(key + ':' + value?.constructor?.name) || (value === sdk && key === 'binding')
   let steps = 0
   for (const [value, path] of queue) {
     if (++steps > 60000) { found.push('too much to walk'); break }
@@ -43,7 +44,7 @@ export const walk = (more: string = ''): string => `
     let keys; try { keys = Reflect.ownKeys(value) } catch { continue }
     for (const key of keys) {
       const label = path + '.' + String(key)
-      if (typeof key === 'string' && FORBIDDEN.test(key) && !ALLOWED.has(key + ':' + value?.constructor?.name)) found.push(label)
+      if (typeof key === 'string' && FORBIDDEN.test(key) && !isAllowed(value, key)) found.push(label)
       const descriptor = Reflect.getOwnPropertyDescriptor(value, key)
       if (!descriptor) continue
       add(descriptor.get, label + '[get]'); add(descriptor.set, label + '[set]'); add(descriptor.value, label)

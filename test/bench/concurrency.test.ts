@@ -1,7 +1,7 @@
 /** Actors, channels and workers in the benchmark, on the contenders that have them: that it is done right, not how fast. */
 import { spawnSync } from 'node:child_process'
 import { afterEach, describe, expect, it } from 'vitest'
-import { piscina, socket } from '../../bench/contenders/node.ts'
+import { awilix, bus, container, emittery, piscina, socket } from '../../bench/contenders/node.ts'
 import { createVela } from '../../bench/contenders/vela.ts'
 import { workerd } from '../../bench/contenders/workerd.ts'
 import { actorFiles } from '../../bench/contenders/workerd-actors.ts'
@@ -74,6 +74,14 @@ describe.runIf(onLinux)('peers', () => {
     for (const lanes of [1, 7, 64, 600]) await runOnce({ url, lanes, count: 500, parameters: () => ({}) })
   })
 
+  it('both containers put the graph together right, and end what is ended with the request', async () => {
+    for (const contender of [container, awilix]) await run(contender, scenario('di-resolve'))
+  })
+
+  it('the bus and emittery bring every event to all ten handlers', async () => {
+    for (const contender of [bus, emittery]) await run(contender, scenario('event-host'))
+  })
+
   it('piscina runs the function of the guest, and a wrong result is told', async () => {
     const running = await start(piscina, scenario('workers-map'))
     await scenario('workers-map').prepare(running)
@@ -92,6 +100,7 @@ describe.runIf(onLinux)('Vela', () => {
       'actor-durable',
       'channel-isolate',
       'channel-cells',
+      'event-guest',
       'workers-map',
     ]
     const together = names.map(scenario)

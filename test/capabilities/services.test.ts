@@ -41,6 +41,7 @@ const FRONT = `
 export default {
   async fetch(request, env, ctx) {
     const { pathname } = new URL(request.url)
+    if (pathname === '/typo') return Response.json(await env.callee.typo())
     if (pathname === '/pipe') return env.callee.fetch('http://callee/endless')
     if (pathname === '/wait') return env.callee.fetch('http://callee/wait')
     if (pathname === '/wait-until') {
@@ -118,6 +119,23 @@ describe('a call of a method', () => {
     expect(await host.invoke('acme/lost', 'use', 'gone', 'x')).toMatchObject({
       code: 'VELA_SERVICE_NOT_FOUND',
     })
+  })
+
+  test('to a method that there is not, if nobody catches it, is a failure of the one that called', async () => {
+    const log = host.logOf('acme/front')
+    const response = await fetch(`${host.gateway}/acme/front/typo`)
+    expect([response.status, await response.json()]).toMatchObject([500, { code: 'VELA_GUEST_THREW' }])
+    await until('it is logged', () => log.find(({ message }) => message.includes('no method typo')))
+  })
+
+  test('of fetch to a service that has none says so', async () => {
+    await host.deploy('acme/mute', 'export const x = () => 1')
+    await host.deploy('acme/asks', CALLER, { capabilities: { services: { mute: { service: 'mute' } } } })
+    expect(await host.invoke('acme/asks', 'use', 'mute', 'fetch', 'http://mute/')).toMatchObject({
+      code: 'VELA_METHOD_NOT_FOUND',
+    })
+    const response = await fetch(`${host.gateway}/acme/mute/`)
+    expect([response.status, await response.json()]).toMatchObject([404, { code: 'VELA_ROUTE_NOT_FOUND' }])
   })
 
   test('in a circle ends at the depth budget, with an error that says so', async () => {

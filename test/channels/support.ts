@@ -5,9 +5,8 @@ import {
   type RemoteBroadcast,
   type RemoteChannel,
 } from '../../guest-sdk/concurrency/remote-channel.ts'
-import { createEnds } from '../../host/concurrency/channels/ends.ts'
 import { lineTo } from '../../host/concurrency/channels/host-channel.ts'
-import type { ChannelHub, ChannelSettings } from '../../host/concurrency/channels/hub.ts'
+import type { ChannelDirectory, ChannelSettings } from '../../host/concurrency/channels/hub.ts'
 
 export interface Isolate {
   readonly channel: RemoteChannel<unknown>
@@ -19,10 +18,14 @@ export interface Isolate {
   hears: boolean
 }
 
-export function isolateOf(hub: ChannelHub, at: string, settings: Partial<ChannelSettings> = {}): Isolate {
+export function isolateOf(
+  hub: ChannelDirectory,
+  at: string,
+  settings: Partial<ChannelSettings> = {},
+): Isolate {
   const [tenant = '', name = ''] = at.split('/')
   const owner = { hears: true, lost: false }
-  const ends = createEnds(owner, () => hub.channel(tenant, name, { mode: 'queue', ...settings }))
+  const ends = hub.ends(owner, tenant, name, { mode: 'queue', ...settings })
   let isGone = false
   const line = lineTo(ends)
   const remote = createRemoteEnds(

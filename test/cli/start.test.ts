@@ -11,6 +11,7 @@ interface Started extends AsyncDisposable {
   readonly gateway: string
   readonly admin: string
   readonly pid: number
+  readonly node?: string
   /** SIGTERM, then the exit status. */
   stop(): Promise<unknown>
 }
@@ -23,7 +24,7 @@ async function startHost(args: readonly string[], options: RunOptions): Promise<
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
   const { value, done } = await lines.next()
   if (done === true) throw new Error(`the host ended before its first line: ${stderr}`)
-  const ready = JSON.parse(value) as { event: string; gateway: string; admin: string; pid: number }
+  const ready = JSON.parse(value) as Omit<Started, 'stop'> & { event: string }
   expect(ready.event).toBe('ready')
   const stop = async (): Promise<unknown> => {
     child.kill('SIGTERM')
@@ -57,6 +58,17 @@ describe('a host on this machine', () => {
 
     await using again = await startHost([], { cwd })
     expect(await (await fetch(`${again.gateway}/demo/hello/`)).text()).toBe('hello from a file')
+  })
+
+  test('started with a NATS that is not there it serves, says so, and `vela nodes` tells why it knows no host', async () => {
+    using folder = tempFolder()
+    const cwd = folder.path
+    const env = { VELA_NATS_CONNECT_TIMEOUT_MS: '100' }
+    await using host = await startHost(['--nats', 'nats://127.0.0.1:1'], { cwd, env })
+    expect(host.node).toMatch(/^.+-[0-9a-f]{8}$/)
+    const nodes = await runVela(['nodes'], { cwd, env: { VELA_API_URL: host.admin } })
+    expect(nodes.stdout).toContain(`not even this one (${host.node}): NATS was not reached`)
+    expect(await host.stop()).toEqual([0, null])
   })
 
   test.each(['--port', '--admin-port'])('a taken %s is named with the flag that changes it', async (flag) => {

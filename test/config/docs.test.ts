@@ -20,10 +20,9 @@ test('docs/config.md has every setting with its default, and every metric', asyn
   const rows = text.split('\n').filter((line) => line.startsWith('| `'))
   for (const { path } of listSettings().filter((setting) => setting.path[0] !== 'limits')) {
     const row = rows.find((line) => line.includes(`\`${path.join('.')}\``)) ?? ''
-    expect([path, row]).toEqual([
-      path,
-      expect.stringContaining(JSON.stringify(valueAt(parseConfig(), path)).replaceAll('"', '')),
-    ])
+    const defaults = parseConfig(path[0] === 'nats' ? { nats: { servers: ['nats://nats'], tls: {} } } : {})
+    const value = path[1] === 'servers' ? 'none' : valueAt(defaults, path)
+    expect([path, row]).toEqual([path, expect.stringContaining(JSON.stringify(value).replaceAll('"', ''))])
   }
   const names = (await createMetrics().render()).matchAll(/^# TYPE (\S+)/gm)
   for (const [, name] of names) expect(text).toContain(`\`${name}\``)

@@ -19,7 +19,59 @@ test('takes the bindings and schedules of wrangler', () => {
   expect(manifest.schedules).toEqual(['0 1 * * 1', '*/5 * * * *', '0 0 * * MON-FRI', '0 0 * * FRI#2'])
 })
 
+test('takes queues as durable events: a queue is a subject, and a consumer is told its name', () => {
+  const { capabilities } = parseManifestJson({
+    name: 'shop',
+    queues: {
+      producers: [{ binding: 'JOBS', queue: 'my-jobs' }],
+      consumers: [
+        {
+          queue: 'my-jobs',
+          max_batch_size: 5,
+          max_batch_timeout: 3,
+          max_retries: 2,
+          max_concurrency: 4,
+          retry_delay: 7,
+        },
+        { queue: 'mail', max_concurrency: null },
+      ],
+    },
+  })
+  expect(capabilities).toEqual({
+    events: {
+      JOBS: { kind: 'durable', publish: ['my-jobs'] },
+      Q_my_jobs: {
+        kind: 'durable',
+        subscribe: [
+          {
+            subject: 'my-jobs',
+            queue: 'my-jobs',
+            batch: { max: 5 },
+            retries: 2,
+            concurrency: 4,
+            backoffMs: 7_000,
+          },
+        ],
+      },
+      Q_mail: {
+        kind: 'durable',
+        subscribe: [{ subject: 'mail', queue: 'mail', batch: { max: 10 }, retries: 3 }],
+      },
+    },
+  })
+})
+
 test.each([
+  [
+    'a dead letter queue, for dead letters are kept by the consumer',
+    '{"name": "a", "queues": {"consumers": [{"queue": "q", "dead_letter_queue": "d"}]}}',
+    'queues.consumers[0].dead_letter_queue is not a known key',
+  ],
+  [
+    'a queue that is consumed twice',
+    '{"name": "a", "queues": {"consumers": [{"queue": "q-1"}, {"queue": "q-1"}]}}',
+    'queues.consumers[1].queue: the binding Q_q_1 is here twice',
+  ],
   [
     'an id of a namespace that is no name',
     '{"name": "a", "kv_namespaces": [{"binding": "KV", "id": "<your id>"}]}',

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { MIGRATIONS } from '../../host/kv/migrations.ts'
 import { openKv } from '../../host/kv/store.ts'
 import { MEBIBYTE } from '../../host/kv/types.ts'
 import { bytes, makeDataDir, open, textOf } from './support.ts'
@@ -138,7 +139,7 @@ describe('a store that cannot be trusted is refused, and left as it is', () => {
       message: expect.stringMatching(/version 999.*newer Vela/) as string,
     })
     expect(Buffer.compare(await readFile(join(dataDir, 'kv.sqlite')), before)).toBe(0)
-    edit(dataDir, 'PRAGMA user_version = 1')
+    edit(dataDir, `PRAGMA user_version = ${MIGRATIONS.length}`)
     expect(await (await open({ dataDir })).namespace('acme', 'shop').get('key')).not.toBeNull()
   })
 

@@ -41,6 +41,15 @@ describe('the pacer of entries', () => {
   })
 })
 
+test('an entry of many slow events has no more CPU time than somebody waits for it', () => {
+  const paced = createEntryPacer({ ...DEFAULT_LIMITS, cpuMs: 50, wallMs: 2_000 })
+  for (let entry = 0; entry < 50; entry++) paced.measured(1, 40_000)
+  expect(paced.budgetMs(10)).toBeGreaterThan(1_000)
+  expect(paced.budgetMs(1_000)).toBe(2_000)
+  const short = createEntryPacer({ ...DEFAULT_LIMITS, cpuMs: 50, wallMs: 20 })
+  expect(short.budgetMs(1_000)).toBe(50)
+})
+
 describe('strikes', () => {
   test('pause a deployment at the fifth within ten seconds, each time for longer, up to a minute', () => {
     const strikes = createStrikes()

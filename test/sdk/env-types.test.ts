@@ -22,6 +22,11 @@ const MANIFEST = {
       search: { service: 'globex/search', entrypoint: 'Api' },
     },
     workers: { POOL: { size: 2 }, IMAGES: { host: 'resize' } },
+    events: {
+      ORDERS: { kind: 'durable', publish: ['orders.placed', 'orders.paid'] },
+      NEWS: { publish: ['news.*'] },
+      IN: { subscribe: [{ subject: 'a' }] },
+    },
     actors: { CART: { class: 'Cart' }, STOCK: { service: 'globex/shop', class: 'Stock' } },
   },
 }
@@ -44,6 +49,9 @@ test('vars, key-value stores, services and secrets each have their type', () => 
     `  readonly search: ${SDK}.ServiceStub`,
     `  readonly POOL: ${SDK}.WorkerPool`,
     `  readonly IMAGES: ${SDK}.HostTask`,
+    `  readonly ORDERS: ${SDK}.EventBinding<{ "orders.placed": unknown; "orders.paid": unknown }>`,
+    `  readonly NEWS: ${SDK}.EventBinding`,
+    `  readonly IN: ${SDK}.EventBinding<{}>`,
     `  readonly CART: ${SDK}.ActorNamespace`,
     `  readonly STOCK: ${SDK}.ActorNamespace`,
   ])

@@ -1,6 +1,6 @@
 /** docs/guest-guide.md as its reader goes through it: the files, the commands and the tests on the page, in their order. */
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startRuntime, type TestRuntime } from '../e2e/support.ts'
@@ -67,6 +67,7 @@ test('the page has five blocks of commands, and writes each of its files', () =>
     '// mailer/src/index.ts',
     '// shop/test/rates.ts',
     '// shop/test/service.test.ts',
+    '// shop/src/orders.ts',
   ])
 })
 
@@ -114,6 +115,14 @@ test('deploys, is granted fetch, and goes back', async () => {
   // Granted, but there is no such server.
   const { exitCode, output } = await runShell(cron, shop)
   expect([exitCode, output]).toEqual([1, expect.stringContaining('VELA_GUEST_THREW')])
+})
+
+test('the container of the page is one line away', async () => {
+  const index = join(shop, 'src/index.ts')
+  writeFileSync(index, `${readFileSync(index, 'utf8')}\nexport { count } from './orders.ts'\n`)
+  rmSync(join(shop, 'src/wrong.ts'))
+  await runAll(['npx tsc', 'npx vela deploy . --tenant demo'], shop)
+  expect(await host.runtime.invoke('demo/shop', 'count')).toBe(1)
 })
 
 test('the service in the README of the SDK passes the test beside it', async () => {

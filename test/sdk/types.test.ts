@@ -24,9 +24,16 @@ const NEITHER_IN_GUESTS: ReadonlySet<string> = new Set([
   'VELA_TURN_NEVER_SETTLED',
   // An operator's decision names a binding that is not there.
   'VELA_CAPABILITY_NOT_FOUND',
+  // Between the hosts, and for operators.
+  'VELA_EVENTS_FENCED',
+  'VELA_EVENTS_CONSUMER_NOT_FOUND',
+  'VELA_EVENTS_CONSUMER_IN_USE',
   // At the start of the host.
   'VELA_STORE_LOCKED',
   'VELA_STORE_DAMAGED',
+  // Changes by operators.
+  'VELA_CLUSTER_CONFLICT',
+  'VELA_CLUSTER_NO_KEY',
 ])
 
 test('VelaErrorCode has every code of the host that a guest can catch, and no other', () => {
@@ -40,7 +47,7 @@ test('VelaErrorCode has every code of the host that a guest can catch, and no ot
 })
 
 const GUEST = `
-import { Actor, DurableObject, WorkerEntrypoint, type ActorHandlers, type ActorNamespace, type ActorOptions, type ExportedHandler, type KvNamespace, type KvReader, type MethodStub, type ServiceStub, type VelaErrorCode, type HostTask, type WorkerPool } from '@vela/guest-sdk'
+import { Actor, DurableObject, WorkerEntrypoint, eventMiddleware, type EventBatch, type EventBinding, type EventMessage, type ActorHandlers, type ActorNamespace, type ActorOptions, type ExportedHandler, type KvNamespace, type KvReader, type MethodStub, type ServiceStub, type VelaErrorCode, type HostTask, type WorkerPool } from '@vela/guest-sdk'
 
 interface Cart { readonly items: readonly string[] }
 class Mailer extends WorkerEntrypoint {
@@ -74,9 +81,25 @@ interface Env {
   readonly POOL: WorkerPool<{ fib(n: number): number; later(x: { at: Date }): Promise<Map<string, Date>>; go(): string; size: number }>
   readonly ANY: WorkerPool
   readonly SHRINK: HostTask<Uint8Array, string>
+  readonly ORDERS: EventBinding<{ 'orders.placed': Cart; 'orders.lost': string }>
+  readonly EVENTS: EventBinding
+}
+
+const orders = eventMiddleware({ publish: [eventMiddleware.filter(({ data }) => data !== null)], handle: [eventMiddleware.retry({ times: 2 })] })
+export const onPlaced = orders.handler(async (event: EventMessage<Cart>, env: Env) => {
+  const items: readonly string[] = event.data.items
+  await orders.binding(env.ORDERS).publish('orders.lost', items.join())
+  if (event.attempts > 3) event.retry({ delaySeconds: 5 })
+})
+export async function queue(batch: EventBatch<Cart>) {
+  for (const { body, timestamp, ack } of batch.messages) void [body.items, timestamp.getTime(), ack]
+  batch.retryAll()
 }
 
 export async function right(env: Env) {
+  const { id: eventId, sequence }: { readonly id: string; readonly sequence?: number } = await env.ORDERS.publish('orders.placed', { items: [] }, { key: 'ada' })
+  await env.EVENTS.publish('whatever', [eventId, sequence, new Map()])
+  await env.ORDERS.send('lost')
   const text: string | null = await env.CARTS.get('a')
   const cart: Cart | null = await env.CARTS.get<Cart>('a', 'json')
   const bytes: ArrayBuffer | null = await env.CARTS.get('a', { type: 'arrayBuffer' })
@@ -109,6 +132,12 @@ export async function right(env: Env) {
 }
 
 export async function wrong(env: Env) {
+  // @ts-expect-error no such subject
+  await env.ORDERS.publish('orders.found', 'x')
+  // @ts-expect-error another subject's data
+  await env.ORDERS.publish('orders.placed', 'x')
+  // @ts-expect-error a key is a text
+  await env.EVENTS.publish('a', 1, { key: 7 })
   // @ts-expect-error only reading
   await env.PRICES.put('a', 'b')
   // @ts-expect-error only reading

@@ -12,22 +12,32 @@ const ROWS: readonly (readonly string[])[] = [
   ['host/core/error'],
   ['host/registry/types.ts'],
   ['host/capabilities/capability.ts'],
-  ['host/core/control.ts'],
+  ['host/core/control'],
   ['host/core/'],
+  ['host/di/'],
   ['host/manifest/', 'host/registry/'],
-  ['host/bundle/', 'host/cells/', 'host/kv/', 'host/async/'],
-  ['host/http/', 'host/concurrency/'],
-  ['host/capabilities/'],
+  ['host/bundle/', 'host/cells/', 'host/kv/', 'host/async/', 'host/nats/'],
+  ['host/http/', 'host/concurrency/', 'host/events/'],
+  ['host/capabilities/', 'host/cluster/'],
   ['host/services/', 'host/admin/'],
   [
     'host/core/runtime.ts',
     'host/core/assemble.ts',
+    'host/core/parts.ts',
+    'host/core/nats.ts',
+    'host/core/cluster',
+    'host/core/peers.ts',
     'host/core/components.ts',
+    'host/core/host-services.ts',
+    'host/core/tenant-data.ts',
     'host/core/actors.ts',
     'host/core/capabilities.ts',
     'host/core/deploy-path.ts',
     'host/core/tasks.ts',
     'host/core/doctor.ts',
+    'host/core/events.ts',
+    'host/core/events-durable.ts',
+    'host/core/events-control.ts',
     'host/core/replay.ts',
     'host/replay/',
   ],
@@ -73,14 +83,20 @@ test('the host knows only the protocol of the sandbox and the messages of the ke
   const wrong = inside.filter(({ from, to }) => {
     if (!from.startsWith('host/') || to.startsWith('host/')) return false
     // What is pure serves hosts and guests alike.
-    const shared = ['sandbox/protocol/', 'guest-sdk/async/', 'guest-sdk/concurrency/']
+    const shared = [
+      'sandbox/protocol/',
+      'guest-sdk/async/',
+      'guest-sdk/concurrency/',
+      'guest-sdk/di/',
+      'guest-sdk/events/',
+    ]
     return !shared.some((folder) => to.startsWith(folder)) && to !== 'guest-sdk/kernel/messages.ts'
   })
   expect(wrong.map(show)).toEqual([])
 })
 
 test('what runs in a guest imports nothing of Node and only what is bundled into it', () => {
-  const allowed = new Set(['web-streams-polyfill', 'urlpattern-polyfill/urlpattern'])
+  const allowed = new Set(['web-streams-polyfill', 'urlpattern-polyfill/urlpattern', 'awilix/browser'])
   const wrong = outside.filter(({ from, to }) => inGuest(from) && !allowed.has(to))
   expect(wrong.map(show)).toEqual([])
 })
@@ -123,8 +139,13 @@ test('each heavy dependency has one home', () => {
     commander: ['host/cli/'],
     'prom-client': ['host/core/metrics'],
     pino: ['host/core/log'],
+    awilix: ['host/di/'],
     ws: ['host/http/'],
     'node:child_process': ['host/cells/', 'host/cli/'],
+    '@nats-io/transport-node': ['host/nats/', 'host/events/nats/', 'host/cluster/'],
+    '@nats-io/jetstream': ['host/nats/', 'host/events/nats/', 'host/cluster/'],
+    '@nats-io/kv': ['host/nats/', 'host/events/nats/', 'host/cluster/'],
+    '@nats-io/obj': ['host/nats/', 'host/cluster/'],
   }
   for (const [name, folders] of Object.entries(homes)) {
     const strangers = importersOf(name).filter((path) => !folders.some((folder) => path.startsWith(folder)))

@@ -15,7 +15,7 @@ import type { ActorId } from './context.ts'
 import type { ActorsEnvironment } from './environment.ts'
 import { createHeldSockets, createSocketGate, type HeldSockets } from './held-sockets.ts'
 import { createIdleWatch, type IdleWatch } from './idle.ts'
-import type { Instance } from './instance.ts'
+import { giveUp, type Instance } from './instance.ts'
 import { TextMap, soon, type Deferred } from './intrinsics.ts'
 import { leave } from './leaving.ts'
 import { ownMessage, type Message } from './message.ts'
@@ -250,7 +250,7 @@ export class Activation {
   }
 
   dropInstance(): void {
-    if (this.instance !== undefined) this.instance.live = false
+    if (this.instance !== undefined) giveUp(this.instance)
     this.instance = undefined
     this.storage.rollBack()
   }

@@ -3,9 +3,11 @@ import type { CapabilityKit } from '../capabilities.ts'
 import { isArray, parse } from '../primordials.ts'
 import type { Activation } from './activation.ts'
 import type { Budget } from './budget.ts'
+import { ActorContext } from './context.ts'
 import type { Departures } from './departures.ts'
 import type { ActorErrors } from './errors.ts'
 import { nothing, type TextMap } from './intrinsics.ts'
+import { fence } from './leaving.ts'
 import { NOT_HERE, remoteMessage, sentMessage, type Message } from './message.ts'
 import type { ActorTurn, ActorsPort } from './port.ts'
 import type { Activated } from './storage.ts'
@@ -85,15 +87,20 @@ export function createArrivals(deps: ArrivalsDeps): ActorsPort {
       const add = ({ activation }: Address): void => {
         if (activation !== undefined) all[all.length] = activation
       }
-      if (wanted.length === 0) classes.each((names) => names.each(add))
+      if (wanted.length === 0) {
+        classes.each((names) => names.each(add))
+        return departures.begin(all, () => turn.value(undefined))
+      }
+      // They are another host's: what they know here may be old already.
       for (let index = 0; index < wanted.length; index++) {
         const [className, name] = wanted[index] as [string, string]
-        const address = find(className, name)
-        if (address !== undefined) add(address)
+        const activation = find(className, name)?.activation
+        if (activation !== undefined) fence(activation, errors.fenced())
       }
-      departures.begin(all, () => turn.value(undefined))
+      turn.value(undefined)
     },
     gate: deps.gate,
     entered: budget.reset,
+    lifeOf: ActorContext.lifeOf,
   }
 }

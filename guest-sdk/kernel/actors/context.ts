@@ -2,6 +2,7 @@
  * `ctx` of an actor. Its fields are private: a guest must not reach the activation through them. When the instance is given up, what
  * it kept of its `ctx` refuses, so that two instances never write to one state.
  */
+import type { Life } from '../../di/kit.ts'
 import { freeze } from '../primordials.ts'
 import type { HeldSockets } from './held-sockets.ts'
 import type { Storage } from './storage-api.ts'
@@ -17,6 +18,8 @@ export interface ContextDeps {
   readonly waitUntil: (promise: unknown) => void
   readonly block: (work: () => unknown) => Promise<unknown>
   readonly passivate: () => void
+  /** The instance as a life, once somebody asks. */
+  readonly life: () => Life
   /** Throws if the instance was given up. */
   readonly check: () => void
 }
@@ -32,6 +35,12 @@ export class ActorContext {
 
   constructor(deps: ContextDeps) {
     this.#deps = deps
+  }
+
+  /** Undefined: it is none. */
+  static lifeOf(context: unknown): Life | undefined {
+    const isOne = typeof context === 'object' && context !== null && #deps in context
+    return isOne ? context.#deps.life() : undefined
   }
 
   get id(): ActorId {

@@ -1,5 +1,6 @@
 /** One object of the guest's class, made for an activation, and how messages become calls of its methods. */
 import { ReflectApply, getOwnPropertyDescriptor, getPrototypeOf, slice } from '../primordials.ts'
+import { ignore } from './intrinsics.ts'
 import type { Message } from './message.ts'
 
 export interface Instance {
@@ -8,6 +9,21 @@ export interface Instance {
   live: boolean
   /** How many `blockConcurrencyWhile` are under way. */
   blocked: number
+  /** What ends with it, in the order in which it came. */
+  ends: (() => Promise<void>)[]
+}
+
+/** Ends what the instance has, the last that came first; none of it rejects. */
+export async function endThings(instance: Instance): Promise<void> {
+  const { ends } = instance
+  instance.ends = []
+  for (let left = ends.length; left > 0; left--) await (ends[left - 1] as () => Promise<void>)()
+}
+
+/** From here on it must not touch the state. What it has is ended, and nobody waits for that. */
+export function giveUp(instance: Instance): void {
+  instance.live = false
+  ignore(endThings(instance))
 }
 
 type Work = (...args: unknown[]) => unknown

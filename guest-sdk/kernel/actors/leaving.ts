@@ -1,13 +1,19 @@
 /** How an actor leaves this isolate: `onPassivate`, then what it wrote becomes durable, then the host forgets where it lived. */
 import { ReflectApply, toPromise } from '../primordials.ts'
 import type { Activation } from './activation.ts'
-import { hookOf } from './instance.ts'
+import { endThings, hookOf } from './instance.ts'
 import { ignore } from './intrinsics.ts'
 
 /** Its mailbox is empty, and nothing is being handled. What comes meanwhile waits. */
 export function leave(activation: Activation): void {
   activation.state = 'leaving'
   ignore(run(activation))
+}
+
+/** It lives elsewhere: nothing it says or knows counts any more. */
+export function fence(activation: Activation, error: unknown): void {
+  activation.runner.breakAll(error)
+  activation.evict()
 }
 
 async function run(activation: Activation): Promise<void> {
@@ -37,6 +43,8 @@ async function passivate(activation: Activation): Promise<void> {
       })
       await activation.limit.bound(toPromise(result), 'onPassivate')
     }
+    if (instance !== undefined && instance.ends.length > 0)
+      await activation.limit.bound(endThings(instance), 'disposal')
   } catch (thrown) {
     env.kit.actors.reportError(thrown)
   }

@@ -3,6 +3,7 @@
  * is loaded with the first grant of actors, before the guest's module, and plugs itself in here.
  */
 
+import type { Life } from '../../di/kit.ts'
 import type { ActorClass } from '../exports.ts'
 import type { Power } from '../capabilities.ts'
 import type { TextMap } from './intrinsics.ts'
@@ -26,6 +27,8 @@ export interface ActorsPort {
   gate(): Promise<void> | undefined
   /** An entry begins. */
   entered(): void
+  /** Of an instance, by its `ctx`; undefined: it is no actor's. */
+  lifeOf(context: unknown): Life | undefined
 }
 
 /** Whose calls they are: looked at when a call is made. */
@@ -50,6 +53,7 @@ export interface ActorsKit {
   within(turn: number, work: () => void): void
   currentTurn(): number
   envOf(scope: Scope): object
+  bindingIn(scope: Scope, name: string, deadlineMs: number | undefined): unknown
   /** After the running code and its microtasks. */
   queueTask(run: () => void): void
   /** Calls back in the first entry at or after that time (epoch milliseconds); returns what cancels it. Not one of the guest's timers. */

@@ -2,10 +2,11 @@
  * How an instance begins: its constructor, and before that, when another version of its class wrote the state, `upgrade`. That
  * runs on an instance of its own, whose writes are one write with the new version or nothing; then a fresh one serves.
  */
-import { ReflectApply, ReflectConstruct, subscribe, toPromise } from '../primordials.ts'
+import type { Life } from '../../di/kit.ts'
+import { ReflectApply, ReflectConstruct, freeze, subscribe, toPromise } from '../primordials.ts'
 import type { Activation } from './activation.ts'
 import { ActorContext } from './context.ts'
-import { hookOf, type Instance } from './instance.ts'
+import { giveUp, hookOf, type Instance } from './instance.ts'
 import { fillMap, rejection } from './intrinsics.ts'
 import { leave } from './leaving.ts'
 import type { Entry } from './ranges.ts'
@@ -21,7 +22,9 @@ export function construct(activation: Activation, isForUpgrade = false): Instanc
     object: {},
     live: true,
     blocked: 0,
+    ends: [],
   }
+  let life: Life | undefined
   const check = (): void => {
     if (!instance.live) throw errors.stopped('This instance of the actor was given up')
   }
@@ -39,13 +42,35 @@ export function construct(activation: Activation, isForUpgrade = false): Instanc
       activation.wantsOut = true
       activation.wake()
     },
+    life: () => (life ??= lifeOf(activation, instance, context)),
     check,
   })
-  activation.runner.within(undefined, () => {
-    instance.object = ReflectConstruct(Class, [context, kit.actors.envOf(activation.scope)]) as object
-  })
+  try {
+    activation.runner.within(undefined, () => {
+      instance.object = ReflectConstruct(Class, [context, kit.actors.envOf(activation.scope)]) as object
+    })
+  } catch (thrown) {
+    giveUp(instance)
+    throw thrown
+  }
   return instance
 }
+
+/** What the container makes for an actor lives as long as this instance. */
+const lifeOf = ({ env, runner, scope }: Activation, instance: Instance, context: ActorContext): Life =>
+  freeze({
+    kind: 'actor' as const,
+    context,
+    get isOver() {
+      return !instance.live
+    },
+    binding: (name: string, deadlineMs: number | undefined) =>
+      env.kit.actors.bindingIn(scope, name, deadlineMs),
+    atEnd(work: () => Promise<void>) {
+      if (instance.live) instance.ends[instance.ends.length] = work
+    },
+    within: (work: () => void) => runner.within(undefined, work),
+  })
 
 function waitUntil(activation: Activation, promise: unknown): void {
   const { actors } = activation.env.kit
@@ -139,7 +164,7 @@ async function attempt(activation: Activation): Promise<void> {
     if (!storage.commit(changes, true)) throw env.errors.fenced()
   } finally {
     storage.rollBack(changes)
-    if (instance !== undefined) instance.live = false
+    if (instance !== undefined) giveUp(instance)
   }
   await storage.gate()
 }

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../../core/config.ts'
 import { command, DEFAULT_API_URL } from '../api.ts'
+import type { ClusterStatus } from '../../core/control.ts'
 import { deployExamples, type Example } from '../examples.ts'
 import { configure, createHost, type HostRuntime } from '../host-port.ts'
 import { createOutput } from '../output.ts'
@@ -20,6 +21,7 @@ interface StartFlags {
   readonly data?: string
   readonly record?: string
   readonly logLevel?: string
+  readonly nats?: string
   readonly examples?: true
   readonly json?: true
 }
@@ -33,6 +35,7 @@ export function startCommand(): Command {
     .option('--admin-port <port>', 'port of the control API, 0 for any free one (8788)', parsePort)
     .option('--data <dir>', 'data directory (.vela); none keeps everything in memory')
     .option('--record <dir>', 'record what cells are given, for `vela replay`')
+    .option('--nats <urls>', 'join the cluster of this NATS (nats://host:port, more by commas)')
     .option('--log-level <level>', 'debug, info, warn, error or silent (info)')
     .option('--examples', 'deploy the examples of this project under tenant demo')
     .action(start)
@@ -48,9 +51,11 @@ async function start(flags: StartFlags): Promise<void> {
   const create = (): Promise<HostRuntime> => createHost(config, sources)
   await runUntilStopped(create, output, async (urls, runtime) => {
     const deployed = examples === true ? await deployExamples(runtime, output) : []
-    const ready = { event: 'ready', ...urls, pid: process.pid }
+    const cluster = await runtime.nodes()
+    const node = cluster.self === null ? {} : { node: cluster.self }
+    const ready = { event: 'ready', ...urls, pid: process.pid, ...node }
     if (output.json) output.line(jsonLine(examples === true ? { ...ready, examples: deployed } : ready))
-    else output.line(banner(urls, deployed, isNew ? tokenFile : undefined))
+    else output.line(banner(urls, deployed, isNew ? tokenFile : undefined, cluster))
   })
 }
 
@@ -64,6 +69,7 @@ function banner(
   urls: { readonly gateway: string; readonly admin: string },
   examples: readonly Example[],
   tokenFile: string | undefined,
+  cluster: ClusterStatus,
 ): string {
   const lines = [
     '',
@@ -71,6 +77,7 @@ function banner(
     `  gateway  ${styled('cyan', urls.gateway)}`,
     `  admin    ${styled('cyan', urls.admin)}`,
   ]
+  if (cluster.self !== null) lines.push(`  node     ${clusterText(cluster)}`)
   if (tokenFile !== undefined && existsSync(tokenFile)) {
     lines.push(`  token    ${printable(readFileSync(tokenFile, 'utf8').trim())}`)
     lines.push(styled('dim', `           shown this once, kept in ${tokenFile}; commands run here find it`))
@@ -81,4 +88,10 @@ function banner(
     lines.push(styled('dim', `    (for commands: export VELA_API_URL=${printable(urls.admin)})`))
   }
   return `${lines.join('\n')}\n`
+}
+
+function clusterText({ self, holdsLease, nodes }: ClusterStatus): string {
+  const others = nodes.filter(({ id, state }) => id !== self && state !== 'lost').length
+  const state = holdsLease ? `with ${others} other ${others === 1 ? 'host' : 'hosts'}` : 'NATS is lost'
+  return `${self ?? ''}, ${state}`
 }

@@ -9,7 +9,7 @@ import type { Actors, ActorsDeps, Sender } from './contract.ts'
 import { createDirectory } from './directory.ts'
 import { createHostActorSystem, HOST } from './host/host-actors.ts'
 import { createMessages } from './messages.ts'
-import { passivateAll } from './passivate-call.ts'
+import { passivate } from './passivate-call.ts'
 import type { DueAlarm } from './store/store.ts'
 import { MAX_DEAD_ARGS_CHARACTERS } from './types.ts'
 
@@ -24,7 +24,7 @@ export function createActors(deps: ActorsDeps): Actors {
   const directory = createDirectory({
     load: (address) => store.load(address),
     find: deps.find,
-    passivate: (home) => passivateAll(home, REST_MS),
+    passivate: (home) => passivate(home, REST_MS, undefined),
   })
   const messages = createMessages(deps, directory)
 
@@ -103,6 +103,13 @@ export function createActors(deps: ActorsDeps): Actors {
     released: (address, home, epoch) => directory.released(address, home, epoch),
     addDead,
     rest: (home) => directory.rest(home),
+    restAll: () => directory.restAll(),
+    async evict(which, error) {
+      const had = [...directory.evict(which, error)]
+      await Promise.all(had.map(([home, there]) => passivate(home, REST_MS, there)))
+    },
+    isActive: (address) => directory.has(address),
+    wakeAlarms: (atMs) => alarms.wake(atMs),
     async status(tenant, service) {
       const [usage, deadLetters] = await Promise.all([
         store.usage(tenant, service),
@@ -120,6 +127,10 @@ export function createActors(deps: ActorsDeps): Actors {
     async drop(tenant, service) {
       directory.forget(tenant, service)
       await store.drop(tenant, service)
+    },
+    async leave(tenant, service) {
+      directory.forget(tenant, service)
+      await store.leave(tenant, service)
     },
     start: () => alarms.start(),
     stop: (withinMs) => alarms.stop(withinMs),

@@ -142,7 +142,7 @@ export function createAlarms(deps: AlarmsDeps): Alarms {
     }
     if (alarm.retries >= MAX_RETRIES) {
       deps.onDead(alarm, thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown))
-      return await store.endAlarm(alarm)
+      return void (await store.endAlarm(alarm))
     }
     const atMs = now() + backoffMs * 2 ** alarm.retries
     await store.retryAlarm(alarm, atMs, alarm.retries + 1)

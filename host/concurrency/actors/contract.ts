@@ -3,6 +3,7 @@ import type { CapabilityCall, CapabilityResult } from '../../capabilities/capabi
 import type { Call, GuestError } from '../../cells/call.ts'
 import type { Home } from '../../cells/home.ts'
 import type { ActorsStatus, DeadLetter } from '../../core/control.ts'
+import type { VelaError } from '../../core/errors.ts'
 import type { MessageKind } from './actor-call.ts'
 import type { ActorService } from './directory-contract.ts'
 import type { HostActorSystem } from './host/host-actors.ts'
@@ -92,12 +93,25 @@ export interface Actors {
   addDead(address: ActorAddress, letter: Pick<DeadLetter, 'method' | 'reason' | 'args'>): Promise<void>
   /** Has the actors of a replica leave. */
   rest(home: Home): Promise<void>
+  /** The same of all replicas. */
+  restAll(): Promise<void>
+  /**
+   * They do not belong to this host any more: nothing they write is taken, and they leave. Resolves when they have, or after some
+   * seconds. Whoever waits for one that is on its way hears `error`.
+   */
+  evict(which: ActorAddress | ((address: ActorAddress) => boolean), error: VelaError): Promise<void>
+  /** It is in memory here, or on its way. */
+  isActive(address: ActorAddress): boolean
+  /** An alarm is due then (epoch milliseconds) that the store has got by itself. */
+  wakeAlarms(atMs: number): void
   status(tenant: string, service: string): Promise<ActorsStatus>
   deadLetters(tenant: string, service: string, limit: number): Promise<readonly DeadLetter[]>
   /** Actors that are active on this host, or on their way. */
   activeCount(): number
   /** All that the service (or the tenant) has of actors goes; resolves when that is durable. */
   drop(tenant: string, service?: string): Promise<void>
+  /** The same of what is on this host alone: another host of the cluster has deleted the service. */
+  leave(tenant: string, service?: string): Promise<void>
   /** Alarms ring from now on. */
   start(): void
   /** No alarm rings any more; those that do have `withinMs` to end. */

@@ -56,8 +56,20 @@ export interface Directory {
   denied(placed: Placed): void
   /** Where the actor lives now; undefined: nowhere. */
   homeOf(address: ActorAddress): Home | undefined
+  /** It is active or on its way. */
+  has(address: ActorAddress): boolean
   /** Has all that lives there leave. */
   rest(home: Home): Promise<void>
+  /** The same at all homes. */
+  restAll(): Promise<void>
+  /**
+   * They do not belong to this host any more: what they say is refused from here on, and whoever waits for them hears `error`.
+   * Returns the homes that had some, and which.
+   */
+  evict(
+    which: ActorAddress | ((address: ActorAddress) => boolean),
+    error: VelaError,
+  ): ReadonlyMap<Home, readonly ActorAddress[]>
   /** The service (or the tenant) is gone, and its state: nothing of it may write any more. */
   forget(tenant: string, service?: string): void
   /** Activations by class. */

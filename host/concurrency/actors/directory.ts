@@ -9,7 +9,7 @@
 import { toVelaError, VelaError } from '../../core/errors.ts'
 import type { Home } from '../../cells/home.ts'
 import type { ActorService, Directory, DirectoryDeps, Placed, Visit } from './directory-contract.ts'
-import { createEntry, type Entry } from './entry.ts'
+import { addTo, chosen, countByClass, createEntry, refuseWaiting, type Entry } from './entry.ts'
 import type { Loaded } from './store/store.ts'
 import { keyOf, MAX_WAITING } from './types.ts'
 import type { Activation, ActorAddress } from './types.ts'
@@ -199,6 +199,23 @@ export function createDirectory(deps: DirectoryDeps): Directory {
   const isHeld = (entry: Entry | undefined, home: Home, epoch: number): entry is Entry =>
     entry !== undefined && entry.home === home && entry.epoch === epoch && !home.gone
 
+  const rest = async (home: Home): Promise<void> => {
+    const leaving = [...(homes.get(home) ?? [])]
+    const first = leaving[0]
+    if (first === undefined) return
+    for (const entry of leaving) entry.state = 'leaving'
+    const service = `${first.address.tenant}/${first.address.service}`
+    const done = passivate(home).finally(() => {
+      for (const entry of leaving) if (entry.state === 'leaving') leave(entry)
+      const others = rests.get(service)
+      others?.delete(done)
+      if (others?.size === 0) rests.delete(service)
+    })
+    const resting = rests.get(service) ?? new Set()
+    rests.set(service, resting.add(done))
+    await done
+  }
+
   return {
     route(address, caller, visit) {
       const key = keyOf(address)
@@ -232,21 +249,24 @@ export function createDirectory(deps: DirectoryDeps): Directory {
       if (isHeld(entry, home, epoch) && entry.state === 'active') leave(entry)
     },
     homeOf: (address) => entries.get(keyOf(address))?.home,
-    async rest(home) {
-      const leaving = [...(homes.get(home) ?? [])]
-      const first = leaving[0]
-      if (first === undefined) return
-      for (const entry of leaving) entry.state = 'leaving'
-      const service = `${first.address.tenant}/${first.address.service}`
-      const done = passivate(home).finally(() => {
-        for (const entry of leaving) if (entry.state === 'leaving') leave(entry)
-        const others = rests.get(service)
-        others?.delete(done)
-        if (others?.size === 0) rests.delete(service)
-      })
-      const resting = rests.get(service) ?? new Set()
-      rests.set(service, resting.add(done))
-      await done
+    has: (address) => entries.has(keyOf(address)),
+    rest,
+    async restAll() {
+      await Promise.all([...homes.keys()].map(rest))
+    },
+    evict(which, error) {
+      const had = new Map<Home, ActorAddress[]>()
+      for (const entry of chosen(entries, which)) {
+        // A home that is being found for it comes too late.
+        entry.round++
+        const { home } = entry
+        if (home !== undefined) addTo(had, home, entry.address)
+        if (home !== undefined) homes.get(home)?.delete(entry)
+        entry.home = undefined
+        entries.delete(entry.key)
+        refuseWaiting(entry, error)
+      }
+      return had
     },
     forget(tenant, service) {
       for (const entry of entries.values()) {
@@ -256,19 +276,11 @@ export function createDirectory(deps: DirectoryDeps): Directory {
         if (entry.home !== undefined) homes.get(entry.home)?.delete(entry)
         entry.home = undefined
         entries.delete(entry.key)
-        const { waiting } = entry
-        entry.waiting = []
-        for (const { visit } of waiting)
-          visit.refused(new VelaError('VELA_SERVICE_NOT_FOUND', 'The service was deleted'))
+        refuseWaiting(entry, new VelaError('VELA_SERVICE_NOT_FOUND', 'The service was deleted'))
       }
     },
     activeIn(tenant, service) {
-      const counts = new Map<string, number>()
-      for (const { address, home } of entries.values()) {
-        if (home === undefined || address.tenant !== tenant || address.service !== service) continue
-        counts.set(address.class, (counts.get(address.class) ?? 0) + 1)
-      }
-      return Object.fromEntries(counts)
+      return countByClass(entries.values(), tenant, service)
     },
     get size() {
       return entries.size

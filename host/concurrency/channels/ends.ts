@@ -8,8 +8,14 @@ import type { HubChannel } from './channel.ts'
 import type { Chunk } from './chunk.ts'
 import type { EndOwner, PutOptions, SendEnd, TakeEnd, TakeReply } from './end.ts'
 
+/** What is refused at once is thrown; `fail` is for what is found out later, and `reply` is not called then. */
 export interface ChannelEnds {
-  put(chunk: Chunk | undefined, options: PutOptions, reply: (answer: PutAnswer) => void): void
+  put(
+    chunk: Chunk | undefined,
+    options: PutOptions,
+    reply: (answer: PutAnswer) => void,
+    fail?: (thrown: unknown) => void,
+  ): void
   rest(): void
   take(
     id: number,
@@ -17,6 +23,7 @@ export interface ChannelEnds {
     want: number,
     isEngaged: boolean,
     reply: (reply: TakeReply) => void,
+    fail?: (thrown: unknown) => void,
   ): void
   /** A take that is out has nobody any more who hears its answer: what that was or would have been stays in the channel. */
   giveUp(id: number): void

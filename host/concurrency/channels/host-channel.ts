@@ -15,8 +15,8 @@ import { checkCapacity } from '../../../guest-sdk/concurrency/channel-contract.t
 import { VelaError } from '../../core/errors.ts'
 import type { EndOwner } from './end.ts'
 import { chunkOf } from './chunk.ts'
-import { createEnds, type ChannelEnds } from './ends.ts'
-import { MOST_CAPACITY, type ChannelHub, type ChannelSettings } from './hub.ts'
+import type { ChannelEnds } from './ends.ts'
+import { MOST_CAPACITY, type ChannelDirectory, type ChannelSettings } from './hub.ts'
 
 export type HostChannelOptions = Partial<ChannelSettings>
 
@@ -37,7 +37,7 @@ export interface OpenChannel {
   <Value = unknown>(tenant: string, name: string, options?: HostChannelOptions): HostChannel<Value>
 }
 
-export const hostChannels = (hub: ChannelHub): OpenChannel =>
+export const hostChannels = (hub: ChannelDirectory): OpenChannel =>
   ((tenant: string, name: string, options?: HostChannelOptions) =>
     openHostChannel(hub, tenant, name, options)) as OpenChannel
 
@@ -45,17 +45,16 @@ const HOST: EndOwner = { hears: true, lost: false }
 const SCOPE: RemoteScope = { bind: undefined, gate: () => undefined }
 
 function openHostChannel(
-  hub: ChannelHub,
+  hub: ChannelDirectory,
   tenant: string,
   name: string,
   options: HostChannelOptions = {},
 ): HostChannel | HostBroadcast {
   const settings = { ...options, mode: options.mode ?? 'queue' }
   if (settings.capacity !== undefined) checkCapacity(settings.capacity, MOST_CAPACITY)
-  const find = (): ReturnType<ChannelHub['channel']> => hub.channel(tenant, name, settings)
   // What is wrong with the name or the settings is said now.
-  find()
-  const remote = createRemoteEnds(lineTo(createEnds(HOST, find)), KIT)
+  hub.check(tenant, name, settings)
+  const remote = createRemoteEnds(lineTo(hub.ends(HOST, tenant, name, settings)), KIT)
   return settings.mode === 'broadcast' ? remote.broadcast(SCOPE) : remote.channel(SCOPE)
 }
 
@@ -73,14 +72,19 @@ export function lineTo(ends: ChannelEnds): RemoteLine {
   return {
     atEnd,
     put: ({ body, want, waits, need }) =>
-      promised((reply) => ends.put(chunkOf(Buffer.from(body)), { want, waits, need }, reply)),
+      promised((reply, fail) => ends.put(chunkOf(Buffer.from(body)), { want, waits, need }, reply, fail)),
     rest: () => ends.rest(),
     receiver: (id) => ({
       atEnd,
       take: (consumed, want, isEngaged) =>
-        promised((reply) =>
-          ends.take(id, consumed, want, isEngaged, ({ chunk, state, reason }) =>
-            reply({ body: chunk?.bytes.toString(), state, reason }),
+        promised((reply, fail) =>
+          ends.take(
+            id,
+            consumed,
+            want,
+            isEngaged,
+            ({ chunk, state, reason }) => reply({ body: chunk?.bytes.toString(), state, reason }),
+            fail,
           ),
         ),
     }),
@@ -90,5 +94,6 @@ export function lineTo(ends: ChannelEnds): RemoteLine {
 }
 
 /** What the hub throws rejects. */
-const promised = <Reply>(ask: (reply: (reply: Reply) => void) => void): Promise<Reply> =>
-  new Promise((resolve) => ask(resolve))
+const promised = <Reply>(
+  ask: (reply: (reply: Reply) => void, fail: (thrown: unknown) => void) => void,
+): Promise<Reply> => new Promise((resolve, reject) => ask(resolve, reject))

@@ -6,6 +6,8 @@ import { VelaError } from '../../core/errors.ts'
 import { checkName } from '../../registry/names.ts'
 import { createBudget, type Budget } from './budget.ts'
 import { HubChannel } from './channel.ts'
+import type { EndOwner } from './end.ts'
+import { createEnds, type ChannelEnds } from './ends.ts'
 import { createLogBacklog } from './log-backlog.ts'
 import { createQueueBacklog } from './queue-backlog.ts'
 
@@ -18,13 +20,27 @@ export interface ChannelSettings {
   readonly slow?: 'wait' | 'drop' | undefined
 }
 
-export interface ChannelHub {
+/** Where channels are found: those of this host, or of a cluster. */
+export interface ChannelDirectory {
+  /** The ends that an owner has on the channel of that name, which is found when they are first used. */
+  ends(owner: EndOwner, tenant: string, name: string, settings: ChannelSettings): ChannelEnds
+  /** Throws what `ends` would meet, as far as that is known now. */
+  check(tenant: string, name: string, settings: ChannelSettings): void
+  /** All its channels are over, on all hosts; resolves when others may have their names. */
+  deleteTenant(tenant: string): Promise<void>
+  /** Those of this host are over. */
+  leaveTenant(tenant: string): void
+  close(): void
+}
+
+export interface ChannelHub extends ChannelDirectory {
   /**
    * The channel of that name, made if there is none. Throws VELA_CAPABILITY_BAD_CALL if there is one with other settings,
    * VELA_TENANT_QUOTA_EXCEEDED if the tenant has as many as it may.
    */
   channel(tenant: string, name: string, settings: ChannelSettings): HubChannel
-  deleteTenant(tenant: string): void
+  /** The channel of that name is over, and what stood in it is gone. */
+  drop(tenant: string, name: string): void
   readonly stats: ChannelStats
 }
 
@@ -99,27 +115,42 @@ export function createChannelHub({
     return channel
   }
 
+  const find = (tenant: string, name: string, settings: ChannelSettings): HubChannel => {
+    let own = tenants.get(tenant)
+    const found = own?.channels.get(name)
+    if (found !== undefined) {
+      checkSame(name, found.settings, settings)
+      return found.channel
+    }
+    checkName('tenant', tenant)
+    checkName('channel', name)
+    if (own === undefined) {
+      own = { budget: createBudget(bytesOfTenant), channels: new Map() }
+      tenants.set(tenant, own)
+    }
+    return open(tenant, name, own, settings)
+  }
+
   return {
-    channel(tenant, name, settings) {
-      let own = tenants.get(tenant)
-      const found = own?.channels.get(name)
-      if (found !== undefined) {
-        checkSame(name, found.settings, settings)
-        return found.channel
-      }
-      checkName('tenant', tenant)
-      checkName('channel', name)
-      if (own === undefined) {
-        own = { budget: createBudget(bytesOfTenant), channels: new Map() }
-        tenants.set(tenant, own)
-      }
-      return open(tenant, name, own, settings)
-    },
-    deleteTenant(tenant) {
+    channel: find,
+    ends: (owner, tenant, name, settings) => createEnds(owner, () => find(tenant, name, settings)),
+    check: (tenant, name, settings) => void find(tenant, name, settings),
+    leaveTenant(tenant) {
       const own = tenants.get(tenant)
       tenants.delete(tenant)
       for (const { channel } of own?.channels.values() ?? []) channel.destroy()
     },
+    deleteTenant(tenant) {
+      this.leaveTenant(tenant)
+      return Promise.resolve()
+    },
+    drop(tenant, name) {
+      const own = tenants.get(tenant)
+      const found = own?.channels.get(name)
+      own?.channels.delete(name)
+      found?.channel.destroy()
+    },
+    close: () => undefined,
     get stats() {
       let channels = 0
       let bytes = 0

@@ -25,12 +25,12 @@ export const spaceReads = {
 }
 
 export const spaceWrites = {
-  openSpace(sql: Sql, tenantName: string, name: string): Space {
+  openSpace(sql: Sql, tenantName: string, name: string, most: number = MAX_NAMESPACES): Space {
     const tenant = idOf(sql, TENANT, tenantName) ?? makeTenant(sql, tenantName)
     const known = idOf(sql, SPACE, tenant, name)
     if (known !== undefined) return { id: known, tenant }
     const others = sql.get('SELECT count(*) AS count FROM spaces WHERE tenant = ?', tenant)
-    if (others !== undefined && integer(others, 'count') >= MAX_NAMESPACES) {
+    if (others !== undefined && integer(others, 'count') >= most) {
       throw new VelaError(
         'VELA_KV_QUOTA_EXCEEDED',
         `The tenant has ${MAX_NAMESPACES} namespaces, which is as many as it may have.`,

@@ -8,7 +8,7 @@ import { blob, integer, text } from '../store/rows.ts'
 import { requireTenant } from './tenants.ts'
 
 // All of them travel with every load of the service.
-const MAX_SECRETS = 128
+export const MAX_SECRETS = 128
 
 export const secretReads = {
   listSecrets({ sql }: RegistryContext, tenant: string, service: string): string[] {

@@ -107,7 +107,7 @@ export const serviceWrites = {
   },
 }
 
-function keepVersion(sql: Sql, deployment: StoredDeployment, bundle: Bundle): void {
+export function keepVersion(sql: Sql, deployment: StoredDeployment, bundle: Bundle): void {
   const { tenant, service, version, manifest, sizeBytes, startupMs, createdAt } = deployment
   const startsAtOnce = deployment.startsAtOnce === true ? 1 : 0
   const digest = digestContent(bundle, manifest)

@@ -2,6 +2,7 @@
 import type { RegistryContext } from '../context.ts'
 import type { Operations } from '../store/protocol.ts'
 import { grantReads, grantWrites } from './grants.ts'
+import { mirrorReads, mirrorWrites } from './mirror.ts'
 import { secretReads, secretWrites } from './secrets.ts'
 import { serviceReads, serviceWrites } from './services.ts'
 import { tenantReads, tenantWrites } from './tenants.ts'
@@ -13,12 +14,21 @@ export type RegistryOperations = typeof tenantReads &
   typeof serviceWrites &
   typeof grantReads &
   typeof grantWrites &
+  typeof mirrorReads &
+  typeof mirrorWrites &
   typeof secretReads &
   typeof secretWrites &
   typeof tokenReads &
   typeof tokenWrites
 
 export const registryOperations: Operations<RegistryContext> = {
-  reads: { ...tenantReads, ...serviceReads, ...grantReads, ...secretReads, ...tokenReads },
-  writes: { ...tenantWrites, ...serviceWrites, ...grantWrites, ...secretWrites, ...tokenWrites },
+  reads: { ...tenantReads, ...serviceReads, ...grantReads, ...mirrorReads, ...secretReads, ...tokenReads },
+  writes: {
+    ...tenantWrites,
+    ...serviceWrites,
+    ...grantWrites,
+    ...mirrorWrites,
+    ...secretWrites,
+    ...tokenWrites,
+  },
 }

@@ -15,7 +15,7 @@ import { integer, text } from '../store/rows.ts'
 type Sql = RegistryContext['sql']
 
 // Bounded, because deploying two versions in turn would let it grow for ever.
-const TRAIL_LENGTH = 50
+export const TRAIL_LENGTH = 50
 
 export function pushTrail(sql: Sql, tenant: string, service: string, version: string, now: number): void {
   sql.run(

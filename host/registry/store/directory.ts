@@ -70,8 +70,8 @@ export function writeFileDurably(path: string, text: string): void {
   }
 }
 
-/** Which store of a data directory: the registry's own, the guests' keys and values, or their actors. */
-export type StoreName = 'store' | 'kv' | 'actors'
+/** Which store of a data directory: the registry's own, the guests' keys and values, their actors, or durable events. */
+export type StoreName = 'store' | 'kv' | 'actors' | 'events'
 
 export interface StorePaths {
   readonly database: string

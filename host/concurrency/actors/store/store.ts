@@ -12,12 +12,14 @@ import type { LogLevel } from '../../../registry/store/protocol.ts'
 import type { ActorAddress, DeadLetter, Listed, ListRange, StateChange } from '../types.ts'
 import { MAX_ANSWER_BYTES, MAX_VALUE_BYTES, MEBIBYTE } from '../types.ts'
 import type { Claimed, DueAlarm } from './operations/alarms.ts'
-import type { ActorUsage, StoredService } from './operations/services.ts'
+import type { Changed } from './operations/change.ts'
+import type { ActorUsage, StoredActor, StoredService } from './operations/services.ts'
 import type { Loaded } from './operations/state.ts'
 import type { ActorOperations } from './operations/table.ts'
 
 export type { Claimed, DueAlarm } from './operations/alarms.ts'
-export type { ActorUsage } from './operations/services.ts'
+export type { Changed } from './operations/change.ts'
+export type { ActorUsage, StoredActor } from './operations/services.ts'
 export type { Loaded } from './operations/state.ts'
 
 export interface ActorStoreOptions {
@@ -45,9 +47,17 @@ export interface ActorStore {
     change: StateChange,
     quotaBytes: number,
   ): Promise<number | null>
+  /** The same, and tells what the actor takes of the quota now. */
+  changeMeasured(
+    address: ActorAddress,
+    row: number | null,
+    change: StateChange,
+    quotaBytes: number,
+  ): Promise<Changed>
   /** Up to `most` alarms that are due and not of a service in `busy`; each is to be ended or retried. */
   claimAlarms(nowMs: number, most: number, busy: readonly number[]): Promise<Claimed>
-  endAlarm(alarm: DueAlarm): Promise<void>
+  /** False: the actor has set it anew meanwhile, or is gone. */
+  endAlarm(alarm: DueAlarm): Promise<boolean>
   /** `retries`: how often it has been tried by then. */
   retryAlarm(alarm: DueAlarm, atMs: number, retries: number): Promise<void>
   addDead(tenant: string, service: string, letter: DeadLetter): Promise<void>
@@ -58,8 +68,12 @@ export interface ActorStore {
   usage(tenant: string, service?: string): Promise<ActorUsage>
   /** That have, or had, actors. */
   services(): Promise<readonly StoredService[]>
+  /** Actors of a service by their rows, the next few behind `after`. */
+  page(tenant: string, service: string, after: number): Promise<readonly StoredActor[]>
   /** Unlinks all that the service (or the tenant) stored, at once and durably; its room is reclaimed in the background. */
   drop(tenant: string, service?: string): Promise<void>
+  /** The same of what is in this host's store alone. */
+  leave(tenant: string, service?: string): Promise<void>
   /** Finishes what waits; calls made afterwards fail with VELA_STORE_FAILED. */
   close(): Promise<void>
 }
@@ -86,21 +100,31 @@ export async function openActorStore(options: ActorStoreOptions): Promise<ActorS
     failed: (thrown) => log('warn', `The store of actors could not reclaim room: ${String(thrown)}`),
   })
   let closing: Promise<void> | undefined
+  const change = (
+    address: ActorAddress,
+    row: number | null,
+    given: StateChange,
+    quotaBytes: number,
+  ): Promise<Changed> => {
+    let bytes = 0
+    for (const [key, value] of given.puts) bytes += key.length + value.length
+    return run(address.tenant, bytes, () => store.call('change', { ...given, address, row, quotaBytes }))
+  }
   const run = <Value>(lane: string, bytes: number, start: () => Promise<Value>): Promise<Value> =>
     closing === undefined
       ? lanes.run(lane, bytes + CALL_BYTES, start)
       : Promise.reject(new VelaError('VELA_STORE_FAILED', 'The store of actors is closed.'))
 
+  const drop = async (tenant: string, service?: string): Promise<void> => {
+    await run(tenant, 0, () => store.call('drop', tenant, service ?? null))
+    sweeper.wake()
+  }
   return {
     load: (address) => run(address.tenant, 0, () => store.call('load', address)),
     read: (tenant, row, keys) => run(tenant, answerBytes(keys.length), () => store.call('read', row, keys)),
     list: (tenant, row, range) => run(tenant, answerBytes(range.limit), () => store.call('list', row, range)),
-    change(address, row, change, quotaBytes) {
-      let bytes = 0
-      for (const [key, value] of change.puts) bytes += key.length + value.length
-      const call = { ...change, address, row, quotaBytes }
-      return run(address.tenant, bytes, () => store.call('change', call))
-    },
+    change: async (...given) => (await change(...given)).row,
+    changeMeasured: change,
     claimAlarms: (nowMs, most, busy) => run('alarms:', 0, () => store.call('claimAlarms', nowMs, most, busy)),
     endAlarm: ({ address, row, changes }) =>
       run(address.tenant, 0, () => store.call('endAlarm', row, changes)),
@@ -113,10 +137,10 @@ export async function openActorStore(options: ActorStoreOptions): Promise<ActorS
     countDead: (tenant, service) => run(tenant, 0, () => store.call('countDead', tenant, service)),
     usage: (tenant, service) => run(tenant, 0, () => store.call('usage', tenant, service ?? null)),
     services: () => store.call('storedServices'),
-    async drop(tenant, service) {
-      await run(tenant, 0, () => store.call('drop', tenant, service ?? null))
-      sweeper.wake()
-    },
+    page: (tenant, service, after) =>
+      run(tenant, 0, () => store.call('storedActors', tenant, service, after)),
+    drop,
+    leave: drop,
     close() {
       closing ??= sweeper
         .close()

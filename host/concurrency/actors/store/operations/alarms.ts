@@ -64,14 +64,15 @@ export const alarmWrites = {
     return { alarms, nextMs: next === undefined ? null : integer(next, 'try') }
   },
 
-  /** It went well, or is given up. */
-  endAlarm(sql: Sql, row: number, changes: number): void {
-    sql.run(
+  /** It went well, or is given up. False: the actor has set it anew, or is gone. */
+  endAlarm(sql: Sql, row: number, changes: number): boolean {
+    const ended = sql.run(
       'UPDATE actors SET due = NULL, try = NULL, retries = 0, claimed = 0 WHERE id = ? AND changes = ?',
       row,
       changes,
     )
     removeIfEmpty(sql, row)
+    return ended > 0
   },
 
   /** It is tried again at `atMs`. */

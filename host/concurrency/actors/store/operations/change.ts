@@ -17,9 +17,14 @@ export interface ChangeCall extends StateChange {
   readonly quotaBytes: number
 }
 
+/** Where the actor stands now (null: it keeps nothing) and what it takes of the quota. */
+export interface Changed {
+  readonly row: number | null
+  readonly bytes: number
+}
+
 export const changeWrites = {
-  /** Where the actor stands now; null: it keeps nothing. */
-  change(sql: Sql, call: ChangeCall): number | null {
+  change(sql: Sql, call: ChangeCall): Changed {
     const known = find(sql, call)
     const due = call.alarmMs === undefined ? (known?.['due'] ?? null) : call.alarmMs
     const before = known === undefined ? 0 : integer(known, 'bytes')
@@ -27,7 +32,7 @@ export const changeWrites = {
     const bytes = sizeAfter(sql, call, known, base)
     if (bytes === base && due === null) {
       if (known !== undefined) remove(sql, known, before)
-      return null
+      return { row: null, bytes: 0 }
     }
     const service = known === undefined ? serviceFor(sql, call.address) : integer(known, 'service')
     charge(sql, call, service, bytes - before, known === undefined ? 1 : 0)
@@ -50,7 +55,7 @@ export const changeWrites = {
         call.alarmMs,
         row,
       )
-    return row
+    return { row, bytes }
   },
 }
 

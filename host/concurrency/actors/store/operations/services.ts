@@ -3,7 +3,9 @@
  * that nobody waits long behind one.
  */
 import type { Sql } from '../../../../registry/store/database.ts'
-import { integer, text } from '../../../../registry/store/rows.ts'
+import { blob, integer, text } from '../../../../registry/store/rows.ts'
+import type { ActorAddress } from '../../types.ts'
+import { textOf } from './state.ts'
 
 export interface ActorUsage {
   readonly bytes: number
@@ -17,6 +19,16 @@ export interface StoredService {
 
 const MAX_ROWS = 256
 const MAX_ACTORS = 256
+
+/** Where it stands, and what of it is not an entry. */
+export interface StoredActor {
+  readonly row: number
+  readonly address: ActorAddress
+  readonly version: number | null
+  readonly alarmMs: number | null
+}
+
+const ACTORS_AT_ONCE = 256
 
 export const serviceReads = {
   /** Of a tenant, or of one of its services. */
@@ -34,6 +46,24 @@ export const serviceReads = {
     return sql
       .all('SELECT tenant, name FROM services ORDER BY tenant, name')
       .map((row) => ({ tenant: text(row, 'tenant'), service: text(row, 'name') }))
+  },
+
+  storedActors(sql: Sql, tenant: string, service: string, after: number): StoredActor[] {
+    return sql
+      .all(
+        `SELECT a.id, a.class, a.name, a.version, a.due FROM services s JOIN actors a ON a.service = s.id
+         WHERE s.tenant = ? AND s.name = ? AND a.id > ? ORDER BY a.id LIMIT ?`,
+        tenant,
+        service,
+        after,
+        ACTORS_AT_ONCE,
+      )
+      .map((row) => ({
+        row: integer(row, 'id'),
+        address: { tenant, service, class: text(row, 'class'), name: textOf(blob(row, 'name')) },
+        version: row['version'] === null ? null : integer(row, 'version'),
+        alarmMs: row['due'] === null ? null : integer(row, 'due'),
+      }))
   },
 }
 

@@ -1,0 +1,145 @@
+/**
+ * Real hosts under seeded faults: kills, stops, cuts, restarts of NATS, while increments go through all of them. The history is what is checked:
+ * every acknowledged increment is there, with the number it was told; no number was given twice; and in the logs epochs only grow, each of one
+ * node. `VELA_FAULT_SEED` repeats a run.
+ */
+import { AckPolicy, DeliverPolicy } from '@nats-io/jetstream'
+import { expect, test } from 'vitest'
+import { decodeRecord } from '../../host/cluster/actors/records.ts'
+import { parseConfig } from '../../host/core/config.ts'
+import { createLog } from '../../host/core/log.ts'
+import { openNats } from '../../host/nats/nats.ts'
+import { createChance, SEED, type Chance } from '../actors/chance.ts'
+import { call, callSoon, deployCounter } from './counter-guest.ts'
+import { eventually, startCluster, type Cluster, type Host } from './hosts.ts'
+
+const TIMES = { heartbeatMs: 500, leaseMs: 3000, lostAfterMs: 4500 }
+const COUNTERS = ['a', 'b', 'c', 'd']
+const FAULTS = 6
+const LOADERS = 4
+
+interface Acknowledged {
+  readonly counter: string
+  readonly id: string
+  readonly n: number
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** One thing goes wrong, for a while. */
+async function fault(cluster: Cluster, chance: Chance): Promise<string> {
+  const at = chance.below(cluster.hosts.length)
+  const host = cluster.hosts[at] as Host
+  const forMs = 200 + chance.below(TIMES.lostAfterMs + 2000)
+  const kind = chance.pick(['kill', 'pause', 'cut', 'reset', 'nats', 'pause', 'cut']) ?? 'kill'
+  if (kind === 'kill') await cluster.restart(at)
+  else if (kind === 'pause') {
+    host.pause()
+    await pause(forMs)
+    host.resume()
+  } else if (kind === 'cut') {
+    cluster.cables[at]?.cut()
+    await pause(forMs)
+    cluster.cables[at]?.mend()
+  } else if (kind === 'reset') cluster.cables[at]?.reset()
+  else await cluster.nats.restart()
+  return `${kind} ${host.name}`
+}
+
+test(`no acknowledged increment is lost, and none is made twice (VELA_FAULT_SEED=${SEED})`, async () => {
+  const cluster = await startCluster({ size: 3, times: TIMES })
+  try {
+    await deployCounter(cluster)
+    const chance = createChance(SEED)
+    const acknowledged: Acknowledged[] = []
+    let stop = false
+    const load = async (loader: number): Promise<void> => {
+      for (let count = 0; !stop; count++) {
+        const host = cluster.hosts[(loader + count) % cluster.hosts.length] as Host
+        const counter = COUNTERS[(loader * 7 + count) % COUNTERS.length] as string
+        const id = `l${loader}x${count}`
+        try {
+          const answered = call(host, counter, 'add', id)
+          answered.catch(() => undefined)
+          // One that is stopped answers when it wakes up, and that counts then.
+          void answered.then(
+            (n) => acknowledged.push({ counter, id, n: Number(n) }),
+            () => undefined,
+          )
+          await Promise.race([answered, pause(1000)])
+        } catch {
+          await pause(50)
+        }
+      }
+    }
+    const loads = Array.from({ length: LOADERS }, (_, loader) => load(loader))
+    const happened: string[] = []
+    for (let count = 0; count < FAULTS; count++) {
+      const before = acknowledged.length
+      await eventually(
+        `there is progress after ${happened.join(', ') || 'nothing'}`,
+        () => acknowledged.length > before + 10,
+        60_000,
+      )
+      happened.push(await fault(cluster, chance))
+    }
+    const before = acknowledged.length
+    await eventually(
+      `there is progress after ${happened.join(', ')}`,
+      () => acknowledged.length > before + 10,
+      60_000,
+    )
+    stop = true
+    await Promise.all(loads)
+
+    for (const counter of COUNTERS) {
+      const history = (await callSoon(cluster.hosts[0] as Host, counter, 'history')) as Record<string, number>
+      const numbers = Object.values(history)
+      expect(new Set(numbers).size, happened.join(', ')).toBe(numbers.length)
+      const wrong = acknowledged.filter((one) => one.counter === counter && history[one.id] !== one.n)
+      expect(wrong, happened.join(', ')).toEqual([])
+      for (const host of cluster.hosts) {
+        const seen = (await callSoon(host, counter, 'history')) as Record<string, number>
+        expect(Object.keys(seen).length).toBeGreaterThanOrEqual(numbers.length)
+      }
+    }
+    expect(acknowledged.length).toBeGreaterThan(50)
+    expect(await epochsOf(cluster.nats.url)).toEqual([])
+  } finally {
+    await cluster.close()
+  }
+}, 400_000)
+
+/** What is wrong with the epochs in the logs. */
+async function epochsOf(url: string): Promise<string[]> {
+  const config = parseConfig({ nats: { servers: [url] }, log: { level: 'silent' } })
+  if (config.nats === null) throw new Error('no NATS')
+  const nats = await openNats(config.nats, createLog(config.log))
+  const wrong: string[] = []
+  const last = new Map<string, number>()
+  const nodes = new Map<string, string>()
+  try {
+    const manager = await nats.manager()
+    const { name, num_pending: pending } = await manager.consumers.add('vela-actors', {
+      ack_policy: AckPolicy.None,
+      deliver_policy: DeliverPolicy.All,
+    })
+    expect(pending).toBeGreaterThan(0)
+    const consumer = await nats.jetstream().consumers.get('vela-actors', name)
+    for await (const message of await consumer.fetch({ max_messages: pending, expires: 5000 })) {
+      const { header, body } = decodeRecord(message.data)
+      const { subject } = message
+      if (header.epoch < (last.get(subject) ?? 0))
+        wrong.push(`${subject}: ${header.epoch} behind ${last.get(subject)}`)
+      last.set(subject, header.epoch)
+      if (header.kind !== 'epoch') continue
+      const { node } = JSON.parse(body.toString()) as { node: string }
+      const key = `${subject} ${header.epoch}`
+      if ((nodes.get(key) ?? node) !== node) wrong.push(`${key} is of ${node} and ${nodes.get(key)}`)
+      nodes.set(key, node)
+    }
+  } finally {
+    await nats.close()
+  }
+  return wrong
+}

@@ -1,0 +1,139 @@
+/** Requests between nodes over real NATS. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { GuestFacingError } from '../../host/capabilities/capability.ts'
+import { VelaError } from '../../host/core/errors.ts'
+import { createAssembler, decodeMessage, encodeMessage } from '../../host/cluster/peers/wire.ts'
+import { codeOf, eventually } from '../actors/host-support.ts'
+import { startNats, type NatsServer } from '../nats/server.ts'
+import { meet, newPrefix, startNode, type Node } from './actor-support.ts'
+
+let server: NatsServer
+let one: Node
+let two: Node
+beforeAll(async () => {
+  server = await startNats()
+  const prefix = newPrefix()
+  one = await startNode({ url: server.url, prefix, keep: true })
+  two = await startNode({ url: server.url, prefix, keep: true })
+  await meet(one, two)
+}, 60_000)
+afterAll(async () => {
+  await one?.end()
+  await two?.end()
+  await server.stop()
+})
+
+const soon = (ms = 20_000): { deadlineMs: number } => ({ deadlineMs: performance.now() + ms })
+const serve = async (op: string, handler: Parameters<Node['peers']['serve']>[1]): Promise<() => void> => {
+  const stop = two.peers.serve(op, handler)
+  await two.nats.connection.flush()
+  return stop
+}
+
+test('a request is answered, with header and body, whatever their size', async () => {
+  const stop = await serve('echo', ({ header, body }, { from }) => ({
+    header: [header as string, from],
+    body,
+  }))
+  const small = await one.peers.request(two.member.self, 'echo', { header: 'é', body: 'ü' }, soon())
+  expect([small.header, small.body.toString()]).toEqual([['é', one.member.self], 'ü'])
+  const large = Buffer.alloc(5_000_000, 7)
+  const back = await one.peers.request(two.member.self, 'echo', { header: null, body: large }, soon())
+  expect(back.body.equals(large)).toBe(true)
+  const tooLarge = one.peers.request(
+    two.member.self,
+    'echo',
+    { header: null, body: Buffer.alloc(65 * 1024 * 1024) },
+    soon(),
+  )
+  expect(await codeOf(tooLarge)).toBe('VELA_CAPABILITY_BAD_CALL')
+  expect(one.peers.waiting).toBe(0)
+  stop()
+})
+
+test('errors cross with what they say, and nothing of the host', async () => {
+  const errors: Error[] = [
+    new VelaError('VELA_ACTOR_MAILBOX_FULL', 'full', { details: { a: 1 } }),
+    new GuestFacingError('RangeError', 'of a guest', 'MY_CODE'),
+    new TypeError('/a/path of the host'),
+  ]
+  const stop = await serve('fail', () => Promise.reject(errors.shift() ?? new Error()))
+  const fail = (): Promise<unknown> => one.peers.request(two.member.self, 'fail', { header: null }, soon())
+  await expect(fail()).rejects.toMatchObject({
+    code: 'VELA_ACTOR_MAILBOX_FULL',
+    message: 'full',
+    details: { a: 1 },
+  })
+  await expect(fail()).rejects.toMatchObject({ name: 'RangeError', message: 'of a guest', code: 'MY_CODE' })
+  const last = await fail().catch((thrown: unknown) => thrown)
+  expect(last).toMatchObject({ code: 'VELA_NODE_LOST' })
+  expect((last as Error).message).not.toContain('path')
+  stop()
+})
+
+test('what is not answered ends at its deadline, or with its caller, and the other side hears of it', async () => {
+  const gone: string[] = []
+  const stop = await serve('wait', ({ header }, { signal }) => {
+    signal.addEventListener('abort', () => gone.push(String(header)))
+    return new Promise(() => undefined)
+  })
+  const late = one.peers.request(two.member.self, 'wait', { header: 'late' }, soon(50))
+  expect(await codeOf(late)).toBe('VELA_TASK_TIMEOUT')
+  const controller = new AbortController()
+  const left = one.peers.request(
+    two.member.self,
+    'wait',
+    { header: 'left' },
+    { ...soon(), signal: controller.signal },
+  )
+  setTimeout(() => controller.abort(), 50)
+  expect(await codeOf(left)).toBe('VELA_TURN_CANCELED')
+  await eventually(() => gone).toEqual(['late', 'left'])
+  stop()
+})
+
+test('a node that is not there, and an operation that it does not serve, are told at once', async () => {
+  const startMs = performance.now()
+  expect(await codeOf(one.peers.request('nobody-00000000', 'echo', { header: null }, soon()))).toBe(
+    'VELA_NODE_LOST',
+  )
+  expect(await codeOf(one.peers.request(two.member.self, 'unknown', { header: null }, soon()))).toBe(
+    'VELA_NODE_LOST',
+  )
+  expect(performance.now() - startMs).toBeLessThan(5000)
+})
+
+test('requests under way end with the connection, and new ones are refused until it is back', async () => {
+  const stop = await serve('wait', () => new Promise(() => undefined))
+  const waiting = codeOf(one.peers.request(two.member.self, 'wait', { header: null }, soon()))
+  await server.kill()
+  expect(await waiting).toBe('VELA_NODE_LOST')
+  expect(await codeOf(one.peers.request(two.member.self, 'wait', { header: null }, soon()))).toBe(
+    'VELA_CLUSTER_UNAVAILABLE',
+  )
+  await server.restart()
+  await one.nats.whenConnected(20_000)
+  await two.nats.whenConnected(20_000)
+  stop()
+})
+
+test('damaged payloads are dropped, and parts without their rest are forgotten', () => {
+  for (const bytes of ['', '\n', 'R', 'R{', 'R{\n', 'R"x', 'Pnull\n', 'P[0,2]'])
+    expect(decodeMessage(Buffer.from(bytes))?.kind ?? 'none').not.toBe('R')
+  let nowMs = 0
+  const assembler = createAssembler(() => nowMs)
+  const parts = encodeMessage('R', { header: 'h', body: 'x'.repeat(5000) }, 2048)
+  expect(parts.length).toBeGreaterThan(2)
+  const [first, second, ...rest] = parts as [Buffer, Buffer, ...Buffer[]]
+  // One is missing.
+  expect(assembler.take('a', first)).toBeUndefined()
+  for (const part of rest) expect(assembler.take('a', part)).toBeUndefined()
+  // Whole, and interleaved with another.
+  const whole = parts.map((part) => [assembler.take('a', part), assembler.take('b', part)])
+  expect(whole.at(-1)?.map((done) => done?.body.length)).toEqual([5000, 5000])
+  // Too old.
+  assembler.take('c', first)
+  nowMs = 60_000
+  assembler.take('d', first)
+  expect(assembler.take('c', second)).toBeUndefined()
+})
