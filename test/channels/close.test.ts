@@ -67,7 +67,7 @@ describe('a close', () => {
     await isolateOf(hub, 'acme/jobs').channel.send('x'.repeat(1000))
     const waiting = isolateOf(hub, 'acme/other').channel.receive()
     await settled()
-    hub.deleteTenant('acme')
+    await hub.deleteTenant('acme')
     expect(await outcomeOf(waiting)).toEqual({ error: 'VELA_CHANNEL_CLOSED' })
     expect(hub.stats).toMatchObject({ channels: 0, bytes: 0 })
     expect(await outcomeOf(isolateOf(hub, 'acme/jobs').channel.receive())).toBe('waits')
