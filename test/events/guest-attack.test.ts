@@ -90,10 +90,12 @@ describeEngines('guests that patch what the kernel stands on', (engine) => {
   })
 
   // QuickJS takes for ever to find out that this has no end, in JSON.stringify itself.
-  test.runIf(engine === 'v8')('hear at once of a publish that cannot even be said', async () => {
-    const heard = await heardAfter(`Array.prototype.toJSON = () => [['other.subject'], [0]]`)
-    expect(heard).toEqual(['Maximum call stack size exceeded'])
-  })
+  if (engine === 'v8') {
+    test('hear at once of a publish that cannot even be said', async () => {
+      const heard = await heardAfter(`Array.prototype.toJSON = () => [['other.subject'], [0]]`)
+      expect(heard).toEqual(['Maximum call stack size exceeded'])
+    })
+  }
 
   test('data with the names of prototypes arrive as data, and pollute nobody', async () => {
     const heard = await heardAfter(
