@@ -119,6 +119,16 @@ describe('a channel between two hosts', () => {
   })
 })
 
+test('an end knows what the hub keeps for it, on the host that holds the channel and on another', async () => {
+  for (const node of await startNodes(2, server.url)) {
+    const ends = node.channels.ends({ hears: true, lost: false }, 'acme', 'large', { mode: 'queue' })
+    // Leave for a value of half a megabyte.
+    await new Promise((resolve) => ends.put(undefined, { want: 1, waits: true, need: 500_000 }, resolve))
+    expect(ends.reservedBytes).toBeGreaterThan(500_000)
+    ends.leaveAll()
+  }
+})
+
 describe('when an end goes', () => {
   test('against its will on the other host, its side is told and what it had not taken goes on', async () => {
     const [one, two] = await startNodes(2, server.url)

@@ -4,7 +4,6 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { EndOwner } from '../../concurrency/channels/end.ts'
-import type { ChannelEnds } from '../../concurrency/channels/ends.ts'
 import type { ChannelDirectory, ChannelHub, ChannelSettings } from '../../concurrency/channels/hub.ts'
 import type { Log } from '../../core/log.ts'
 import { checkName } from '../../registry/names.ts'
@@ -12,6 +11,7 @@ import type { Nats } from '../../nats/types.ts'
 import type { Peers } from '../peers/types.ts'
 import type { Membership } from '../types.ts'
 import { createFarEnds, type FarEnds } from './far-ends.ts'
+import { createFoundEnds } from './found-ends.ts'
 import { channelKey, createHolders } from './holders.ts'
 import { createKeeper } from './keeper.ts'
 import { ANSWERS, ASKS, headerOf, readAnswer, readAsk } from './wire.ts'
@@ -121,16 +121,15 @@ export function createClusterChannels(deps: ClusterChannelsDeps): ChannelDirecto
       return createFoundEnds({
         find: () => holders.find(tenant, name),
         open(node, onMoved) {
-          if (node !== membership.self) return openFar(node, owner, tenant, name, settings)
-          const ends = local.ends(owner, tenant, name, settings)
+          if (node !== membership.self)
+            return { ends: openFar(node, owner, tenant, name, settings), left: () => undefined }
           const users = near.get(key) ?? new Set()
           near.set(key, users.add(onMoved))
           return {
-            ...withGetters(ends),
-            leaveAll() {
+            ends: local.ends(owner, tenant, name, settings),
+            left() {
               users.delete(onMoved)
               if (users.size === 0 && near.get(key) === users) near.delete(key)
-              ends.leaveAll()
             },
           }
         },
@@ -149,98 +148,6 @@ export function createClusterChannels(deps: ClusterChannelsDeps): ChannelDirecto
       for (const stop of stops) stop()
       breakFar(() => true)
       keeper.lose(() => true)
-    },
-  }
-}
-
-const withGetters = (ends: ChannelEnds): ChannelEnds => ({
-  get reservedBytes() {
-    return ends.reservedBytes
-  },
-  put: (...asked) => ends.put(...asked),
-  rest: () => ends.rest(),
-  take: (...asked) => ends.take(...asked),
-  giveUp: (id) => ends.giveUp(id),
-  leave: (id) => ends.leave(id),
-  close: (reason) => ends.close(reason),
-  leaveAll: () => ends.leaveAll(),
-})
-
-interface FoundEndsDeps {
-  readonly find: () => Promise<string>
-  /** `onMoved`: the channel is not at that node any more. */
-  readonly open: (node: string, onMoved: () => void) => ChannelEnds & { readonly isBroken?: boolean }
-}
-
-interface Queued {
-  readonly run: (ends: ChannelEnds) => void
-  readonly fail: ((thrown: unknown) => void) | undefined
-}
-
-/** Ends of which it is found out, when they are used, where they are. */
-function createFoundEnds({ find, open }: FoundEndsDeps): ChannelEnds {
-  let ends: (ChannelEnds & { readonly isBroken?: boolean }) | undefined
-  let queue: Queued[] = []
-  let isFinding = false
-
-  const moved = (): void => {
-    const before = ends
-    ends = undefined
-    before?.leaveAll()
-  }
-
-  const flush = (found: ChannelEnds): void => {
-    const queued = queue
-    queue = []
-    for (const { run, fail } of queued) {
-      try {
-        run(found)
-      } catch (thrown) {
-        fail?.(thrown)
-      }
-    }
-  }
-
-  const begin = (): void => {
-    isFinding = true
-    find().then(
-      (node) => {
-        isFinding = false
-        ends = open(node, moved)
-        flush(ends)
-      },
-      (thrown: unknown) => {
-        isFinding = false
-        const queued = queue
-        queue = []
-        for (const { fail } of queued) fail?.(thrown)
-      },
-    )
-  }
-
-  const use = (run: Queued['run'], fail?: Queued['fail']): void => {
-    if (ends?.isBroken === true) ends = undefined
-    if (ends !== undefined) return run(ends)
-    queue.push({ run, fail })
-    if (!isFinding) begin()
-  }
-
-  return {
-    get reservedBytes() {
-      return ends?.reservedBytes ?? 0
-    },
-    put: (chunk, options, reply, fail) => use((found) => found.put(chunk, options, reply, fail), fail),
-    take: (id, consumed, want, isEngaged, reply, fail) =>
-      use((found) => found.take(id, consumed, want, isEngaged, reply, fail), fail),
-    close: (reason) => use((found) => found.close(reason)),
-    // Nothing is out of what has not been found yet, but for what is queued before it.
-    rest: () => (ends === undefined && queue.length === 0 ? undefined : use((found) => found.rest())),
-    giveUp: (id) => (ends === undefined && queue.length === 0 ? undefined : use((found) => found.giveUp(id))),
-    leave: (id) => (ends === undefined && queue.length === 0 ? undefined : use((found) => found.leave(id))),
-    leaveAll() {
-      queue = []
-      ends?.leaveAll()
-      ends = undefined
     },
   }
 }

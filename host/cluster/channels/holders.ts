@@ -2,9 +2,9 @@
  * Which host holds which channel. The truth is a key of a bucket for each, written by compare-and-set: the first host that uses the channel
  * holds it until that host is gone.
  */
-import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import { toVelaError, VelaError } from '../../core/errors.ts'
+import { isWrongSequence } from '../../nats/api-errors.ts'
 import type { Nats } from '../../nats/types.ts'
 import type { Membership } from '../types.ts'
 
@@ -43,8 +43,7 @@ export function createHolders({ nats, membership }: HoldersDeps): Holders {
       await kv.put(key, self, { previousSeq: revision })
       return true
     } catch (thrown) {
-      if (thrown instanceof JetStreamApiError && thrown.code === JetStreamApiCodes.StreamWrongLastSequence)
-        return false
+      if (isWrongSequence(thrown)) return false
       throw thrown
     }
   }

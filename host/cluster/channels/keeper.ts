@@ -16,7 +16,6 @@ export interface Keeper {
   lose(isLost: (node: string) => boolean): void
   /** Ends of which nothing was heard for so long (milliseconds) have gone. */
   sweep(silentMs: number): void
-  readonly size: number
 }
 
 export interface KeeperDeps {
@@ -120,9 +119,6 @@ export function createKeeper({ local, answer, now }: KeeperDeps): Keeper {
     },
     sweep(silentMs) {
       for (const [id, one] of kept) if (now() - one.heardMs > silentMs) end(id, one)
-    },
-    get size() {
-      return kept.size
     },
   }
 }
