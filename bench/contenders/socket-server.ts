@@ -4,8 +4,8 @@
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
 import { connect, createServer as createSocketServer, type Socket } from 'node:net'
+import { serveCounts } from './counting-server.ts'
 
 const MESSAGE = Buffer.alloc(100, 'm')
 const PATH = 'echo.sock'
@@ -21,17 +21,7 @@ async function serve(): Promise<void> {
   await once(echo, 'message')
   const peer = connect(PATH)
   await once(peer, 'connect')
-  const server = createServer((request, response) => {
-    const { searchParams } = new URL(request.url ?? '/', 'http://bench.local')
-    void run(peer, Number(searchParams.get('count')), Number(searchParams.get('lanes'))).then((right) =>
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ right })),
-    )
-  })
-  server.listen(0, '127.0.0.1', () => {
-    const address = server.address()
-    const port = typeof address === 'object' ? address?.port : undefined
-    process.stdout.write(`${JSON.stringify({ event: 'ready', port })}\n`)
-  })
+  serveCounts((asked) => run(peer, Number(asked.get('count')), Number(asked.get('lanes'))))
 }
 
 /** Keeps `lanes` messages under way until `count` have come back. */

@@ -1,17 +1,11 @@
 /** What the guest `fetch` does, by undici's own Agent in a bare Node process: the client below Vela's, and nothing else. */
-import { createServer } from 'node:http'
 import { Agent } from 'undici'
+import { serveCounts } from './counting-server.ts'
 
 // As many connections as there are requests in flight, each used again.
 const agent = new Agent()
 
-const server = createServer((request, response) => {
-  const { searchParams } = new URL(request.url ?? '/', 'http://bench.local')
-  run(searchParams).then(
-    (right) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ right })),
-    (error: unknown) => response.writeHead(500).end(String(error)),
-  )
-})
+serveCounts(run)
 
 async function run(asked: URLSearchParams): Promise<number> {
   const target = new URL(asked.get('target') ?? '')
@@ -32,9 +26,3 @@ async function run(asked: URLSearchParams): Promise<number> {
   await Promise.all(Array.from({ length: lanes }, lane))
   return right
 }
-
-server.listen(0, '127.0.0.1', () => {
-  const address = server.address()
-  const port = typeof address === 'object' ? address?.port : undefined
-  process.stdout.write(`${JSON.stringify({ event: 'ready', port })}\n`)
-})

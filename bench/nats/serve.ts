@@ -1,24 +1,11 @@
 /** Requests to another process behind HTTP: each `/ask?count=&lanes=` makes so many, and counts the right ones. */
-import { createServer } from 'node:http'
+import { serveCounts } from '../contenders/counting-server.ts'
 
 /** One request; true if the answer was right. */
 export type Ask = () => Promise<boolean>
 
-export function serve(ask: Ask): void {
-  const server = createServer((asked, response) => {
-    const { searchParams } = new URL(asked.url ?? '/', 'http://bench.local')
-    run(ask, Number(searchParams.get('count')), Number(searchParams.get('lanes'))).then(
-      (right) =>
-        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ right })),
-      (error: unknown) => response.writeHead(500).end(String(error)),
-    )
-  })
-  server.listen(0, '127.0.0.1', () => {
-    const address = server.address()
-    const port = typeof address === 'object' ? address?.port : undefined
-    process.stdout.write(`${JSON.stringify({ event: 'ready', port })}\n`)
-  })
-}
+export const serve = (ask: Ask): void =>
+  serveCounts((asked) => run(ask, Number(asked.get('count')), Number(asked.get('lanes'))))
 
 async function run(ask: Ask, count: number, lanes: number): Promise<number> {
   let left = count

@@ -143,7 +143,7 @@ function register(awilix: AwilixContainer, provider: Provider): void {
   const lifetime =
     make.by === 'alias' || scope === 'transient'
       ? 'TRANSIENT'
-      : isSingleton(provider)
+      : scope === 'singleton'
         ? 'SINGLETON'
         : 'SCOPED'
   awilix.register(
@@ -151,8 +151,6 @@ function register(awilix: AwilixContainer, provider: Provider): void {
     resolver(lifetime, (from) => Level.of(from).make(provider)),
   )
 }
-
-const isSingleton = ({ make, scope }: Provider): boolean => make.by === 'value' || scope === 'singleton'
 
 /** awilix's resolvers are objects; ours need neither its parsing of parameters nor its proxies. */
 const resolver = (

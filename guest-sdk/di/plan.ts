@@ -11,8 +11,6 @@ export interface Entry {
   readonly token: Token
   /** Undefined: a binding, or a token of the library's own. */
   readonly provider: Provider | undefined
-  /** Null: it lives as long as whoever holds it. */
-  readonly scope: Exclude<Scope, 'transient'> | null
   /** Scopes without which it cannot be had. */
   readonly needs: readonly ('request' | 'actor')[]
 }
@@ -61,16 +59,11 @@ export function plan(providers: readonly Provider[], builtins: readonly Builtin[
     ]
   }
   for (const { token, scope } of builtins)
-    entries.set(token.key, { token, provider: undefined, scope, needs: [scope] })
-  for (const token of free) entries.set(token.key, { token, provider: undefined, scope: null, needs: [] })
+    entries.set(token.key, { token, provider: undefined, needs: [scope] })
+  for (const token of free) entries.set(token.key, { token, provider: undefined, needs: [] })
   for (const provider of providers) {
-    const life = lifeOf(provider)
-    entries.set(provider.provide.key, {
-      token: provider.provide,
-      provider,
-      scope: life === 'none' ? null : life,
-      needs: needsOf(provider.provide.key),
-    })
+    const { provide: token } = provider
+    entries.set(token.key, { token, provider, needs: needsOf(token.key) })
   }
   return { entries, bindings: neededBindings(providers, byKey) }
 }
@@ -85,7 +78,7 @@ const livesOf = (request: number): Readonly<Record<Life, number | null>> => ({
 })
 
 const lifeOf = ({ make, scope }: Provider): Life =>
-  make.by === 'alias' || scope === 'transient' ? 'none' : make.by === 'value' ? 'singleton' : scope
+  make.by === 'alias' || scope === 'transient' ? 'none' : scope
 
 const nodeOf = (
   { key, name }: Token,

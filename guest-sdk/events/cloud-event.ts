@@ -10,7 +10,7 @@ import { checkSubject } from './subject.ts'
 
 export const CLOUD_EVENT_TYPE = 'application/cloudevents+json'
 /** Data that JSON cannot say, as a string: a text of the value codec. */
-export const VELA_JSON_TYPE = 'application/vela+json'
+const VELA_JSON_TYPE = 'application/vela+json'
 
 export interface EncodedEvent extends EventFields {
   /** Data, encoded. */
@@ -153,10 +153,11 @@ function depthOf(depth: unknown): number {
 }
 
 /** What is Vela's own is a path; anybody else has a URI of their own. */
-const outerSource = (source: string): string => (HAS_SCHEME.test(source) ? source : `/${source}`)
+const outerSource = (source: string): string => (hasScheme(source) ? source : `/${source}`)
 const innerSource = (source: string): string =>
   source.length > 1 && source.startsWith('/') ? source.slice(1) : source
-const HAS_SCHEME = /^[a-z][a-z0-9+.-]*:/i
+/** It is a URI of somebody outside. */
+export const hasScheme = (source: string): boolean => /^[a-z][a-z0-9+.-]*:/i.test(source)
 
 const isWhole = (value: unknown): value is number => Number.isInteger(value)
 const shown = (value: unknown): string => JSON.stringify(String(value).slice(0, 60))

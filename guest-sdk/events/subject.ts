@@ -5,7 +5,7 @@
 import { EventError } from './event.ts'
 
 export const MAX_SUBJECT_CHARACTERS = 200
-export const MAX_TOKENS = 16
+const MAX_TOKENS = 16
 
 const DOT = 46
 const STAR = '*'

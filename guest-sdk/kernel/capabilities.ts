@@ -180,27 +180,24 @@ export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
     for (let index = 0; index < varNames.length; index++) if (varNames[index] === name) return true
     return false
   }
+  const boundAs = (name: string): Bound | undefined => {
+    for (let index = 0; index < bound.length; index++)
+      if ((bound[index] as Bound).name === name) return bound[index]
+    return undefined
+  }
   const bindingIn: Capabilities['bindingIn'] = (scope, name, deadlineMs) => {
     if (isVar(name)) return vars[name]
-    for (let index = 0; index < bound.length; index++) {
-      const one = bound[index] as Bound
-      if (one.name !== name) continue
-      const ms = typeof deadlineMs === 'number' ? deadlineMs : undefined
-      return one.make(powerOf(one.grant, scope, ms), one.options)
-    }
-    return undefined
+    const one = boundAs(name)
+    if (one === undefined) return undefined
+    const ms = typeof deadlineMs === 'number' ? deadlineMs : undefined
+    return one.make(powerOf(one.grant, scope, ms), one.options)
   }
 
   return {
     bindingIn,
     bindingOf: (turn, name, deadlineMs) => bindingIn(scopeOf(turn), name, deadlineMs),
     isVar,
-    has(name) {
-      if (isVar(name)) return true
-      for (let index = 0; index < bound.length; index++)
-        if ((bound[index] as Bound).name === name) return true
-      return false
-    },
+    has: (name) => isVar(name) || boundAs(name) !== undefined,
     configure(values, bindings) {
       vars = values
       varNames = ReflectOwnKeys(values) as string[]

@@ -5,7 +5,7 @@
 import { GuestFacingError } from './capability.ts'
 
 /** Events a second if a policy says nothing; each begun KiB of data counts as one. */
-export const DEFAULT_EVENT_RATE = 250_000
+const DEFAULT_EVENT_RATE = 250_000
 /** A tenant that is quiet may publish so many seconds' worth at once. */
 const BURST_SECONDS = 2
 const MOST_BUCKETS = 4_096

@@ -2,8 +2,8 @@
  * The `vela` command: reads arguments, runs one command, turns any failure into a line and an exit code.
  * Each command is a file of commands/; nothing here knows what they do.
  */
-import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { readVelaVersion } from '../core/version.ts'
 import { cronCommand } from './commands/cron.ts'
 import { deleteCommand } from './commands/delete.ts'
 import { deployCommand } from './commands/deploy.ts'
@@ -45,7 +45,7 @@ async function main(argv: readonly string[]): Promise<void> {
 function createProgram(json: boolean): Command {
   const program = new Command('vela')
     .description('a multi-tenant runtime for other people’s scripts')
-    .version(versionText(), '-V, --version')
+    .version(readVelaVersion(), '-V, --version')
     .addCommand(startCommand())
     .addCommand(devCommand())
     .addCommand(initCommand())
@@ -80,9 +80,4 @@ function createProgram(json: boolean): Command {
 
 function everyCommand(command: Command): Command[] {
   return [command, ...command.commands.flatMap((inner) => everyCommand(inner))]
-}
-
-function versionText(): string {
-  const file = new URL('../../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }

@@ -24,6 +24,19 @@ export async function openObjects(nats: Link, name: string): Promise<ObjectStore
   return await new Objm(nats.jetstream()).create(name, { replicas: nats.replicas })
 }
 
+/** Keys go without a trace: a mark for each that ever was would fill the bucket. `before`: only what stands before that revision. */
+export async function purgeKeys(
+  nats: Pick<Nats, 'manager'>,
+  bucket: string,
+  filter: string,
+  before?: number,
+): Promise<void> {
+  const manager = await nats.manager()
+  const subject = `$KV.${bucket}.${filter}`
+  const what = before === undefined ? { filter: subject } : { filter: subject, seq: before }
+  await manager.streams.purge(`KV_${bucket}`, what)
+}
+
 export interface BucketState {
   /** When it was made: another time is another bucket. */
   readonly created: string

@@ -15,6 +15,7 @@ import { decodeNode, encodeNode } from './node-record.ts'
 import { createNodeTable } from './node-table.ts'
 import { rendezvous } from './rendezvous.ts'
 import { CLUSTER_TIMES, type ClusterTimes, type Membership, type NodeLoad } from './types.ts'
+import { within } from './within.ts'
 
 export interface MembershipDeps {
   readonly nats: Pick<Nats, 'prefix' | 'replicas' | 'jetstream' | 'onState'>
@@ -237,14 +238,6 @@ export function createMembership(deps: MembershipDeps): Member {
       return left
     },
   }
-}
-
-/** Resolves with the work, or after the time: leaving waits for no NATS that is gone. */
-async function within(ms: number, work: Promise<void>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, ms)
-  await Promise.race([work, promise])
-  clearTimeout(timer)
 }
 
 function checkTimes(times: ClusterTimes): ClusterTimes {

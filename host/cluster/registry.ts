@@ -20,6 +20,7 @@ import { type Key, keys } from './registry/records.ts'
 import { serviceMethods } from './registry/service-methods.ts'
 import { openTruth } from './registry/truth.ts'
 import { createWorkQueue } from './registry/work-queue.ts'
+import { within } from './within.ts'
 
 export interface ClusterRegistryDeps {
   readonly nats: Nats
@@ -200,10 +201,3 @@ export function openClusterRegistry(deps: ClusterRegistryDeps): ClusterRegistry 
 }
 
 const SETTLE_MS = 10_000
-
-async function within(ms: number, work: Promise<void>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, ms)
-  await Promise.race([work, promise])
-  clearTimeout(timer)
-}

@@ -174,4 +174,4 @@ function register(awilix: AwilixContainer, one: Plan): void {
 const resolver = (
   lifetime: 'SINGLETON' | 'SCOPED' | 'TRANSIENT',
   resolve: (container: AwilixContainer) => unknown,
-): Resolver<unknown> => ({ lifetime, resolve: resolve })
+): Resolver<unknown> => ({ lifetime, resolve })

@@ -3,7 +3,7 @@
  * nothing at run time that was settled at start.
  */
 import { checkGraph, type GraphEdge, type GraphNode } from '../../guest-sdk/di/graph.ts'
-import type { Collected, Module, Placed } from './module.ts'
+import type { Collected, Placed } from './module.ts'
 import { problemsError } from './problems.ts'
 import type { Provider } from './provider.ts'
 import type { Injectable } from './token.ts'
@@ -49,7 +49,7 @@ export function plan({ placed, sees }: Collected): Plans {
   const nodes = all.map((one) => nodeOf(one, sees))
   const { problems, order, needs } = checkGraph(nodes)
   if (problems.length > 0) {
-    const byName = new Map(all.map(({ provider, home }) => [provider.provide.name, { provider, home }]))
+    const byName = new Map(all.map((one) => [one.provider.provide.name, one]))
     throw problemsError(problems, {
       scopeOf: (name) => byName.get(name)?.provider.scope ?? 'singleton',
       hidden: (path) => whyHidden(byName.get(path[0] ?? ''), byName.get(path.at(-1) ?? '')),
@@ -143,10 +143,7 @@ function lifeOf({ make, scope }: Provider): Life | null {
   return make.by === 'alias' || scope === 'transient' ? null : LIVES[scope]
 }
 
-function whyHidden(
-  from: { readonly home: Module | null } | undefined,
-  to: { readonly home: Module | null; readonly provider: Provider } | undefined,
-): string | undefined {
+function whyHidden(from: Placed | undefined, to: Placed | undefined): string | undefined {
   if (to?.home == null) return undefined
   const { name } = to.provider.provide
   const importer = from?.home == null ? 'give it to the container' : `import it in ${from.home.name}`

@@ -72,13 +72,15 @@ export function createEventBus(
   const refuseIfClosed = (): void => {
     if (isClosed) throw new VelaError('VELA_HOST_NOT_STARTED', 'The event bus is closed')
   }
+  const engine = (): DurableEvents => {
+    if (durable !== undefined) return durable
+    throw new VelaError('VELA_EVENTS_UNAVAILABLE', 'This host has no store for durable events')
+  }
   const sendDurable = async (event: BusEvent): Promise<PublishResult> => {
-    if (durable === undefined)
-      throw new VelaError('VELA_EVENTS_UNAVAILABLE', 'This host has no store for durable events')
+    const log = engine()
     try {
       checkSize(event.text)
-      const stored = await durable.publish(event)
-      return { id: event.id, ...stored }
+      return { id: event.id, ...(await log.publish(event)) }
     } catch (thrown) {
       throw ownError(thrown)
     }
@@ -150,11 +152,6 @@ export function createEventBus(
       throw ownError(thrown)
     }
     checkOptions(options)
-  }
-
-  const engine = (): DurableEvents => {
-    if (durable !== undefined) return durable
-    throw new VelaError('VELA_EVENTS_UNAVAILABLE', 'This host has no store for durable events')
   }
 
   const compile = (): void => {

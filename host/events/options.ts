@@ -16,7 +16,7 @@ export interface Settings {
   readonly maxBatchCharacters: number
 }
 
-export const LONGEST_BACKOFF_MS = 60_000
+const LONGEST_BACKOFF_MS = 60_000
 const LONGEST_TIMEOUT_MS = 24 * 60 * 60 * 1000
 const MOST = 1_000_000
 /** Room for a tenant, a service, a binding and a subject. */

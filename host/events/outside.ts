@@ -3,15 +3,13 @@
  * tenant's service; handlers may trust those more.
  */
 import { checkSize } from '../../guest-sdk/events/check.ts'
-import { checkText } from '../../guest-sdk/events/cloud-event.ts'
+import { checkText, hasScheme } from '../../guest-sdk/events/cloud-event.ts'
 import { VelaError } from '../core/errors.ts'
 import { ownError } from './errors.ts'
 
-const HAS_SCHEME = /^[a-z][a-z0-9+.-]*:/i
-
 /** Somebody's own URI, or a path within the tenant. Throws VELA_EVENT_INVALID. */
 export function checkOuterSource(tenant: string, source: string): string {
-  if (HAS_SCHEME.test(source) || source.startsWith(`${tenant}/`)) return source
+  if (hasScheme(source) || source.startsWith(`${tenant}/`)) return source
   throw new VelaError(
     'VELA_EVENT_INVALID',
     `The source of an event from outside is a URI such as https://example.com/orders, or begins with /${tenant}/`,

@@ -47,12 +47,12 @@ export class EventQueue {
   }
 
   hasRoom(event: BusEvent): boolean {
-    return this.load < this.#options.capacity && this.costOf(event) <= this.#deps.budget.free
+    return this.load < this.#options.capacity && this.#costOf(event) <= this.#deps.budget.free
   }
 
   /** False: it was dropped. */
   offer(event: BusEvent): boolean {
-    const cost = this.costOf(event)
+    const cost = this.#costOf(event)
     if (!(this.load < this.#options.capacity && this.#deps.budget.take(cost)) && !this.#makeRoom(cost))
       return false
     this.#fresh.push(event)
@@ -90,7 +90,7 @@ export class EventQueue {
   }
 
   release(event: BusEvent): void {
-    this.#deps.budget.give(this.costOf(event))
+    this.#deps.budget.give(this.#costOf(event))
   }
 
   /** Drops everything. */
@@ -110,7 +110,7 @@ export class EventQueue {
     return this.#again === undefined || this.#again.size === 0 ? undefined : this.#again
   }
 
-  costOf(event: BusEvent): number {
+  #costOf(event: BusEvent): number {
     return this.#options.isEncoding ? event.text.length + event.besides : event.characters
   }
 
@@ -131,7 +131,7 @@ export class EventQueue {
 
   #shiftFresh(): BusEvent {
     const event = this.#fresh.shift()
-    this.#freshCharacters -= this.costOf(event)
+    this.#freshCharacters -= this.#costOf(event)
     return event
   }
 }

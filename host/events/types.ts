@@ -159,7 +159,10 @@ export interface BatchOptions extends SubscribeOptions {
   readonly maxBatch?: number
   /** Characters of their encoded data in one call at most (one event may have more); 256 Ki if left out. */
   readonly maxBatchCharacters?: number
-  /** Durable: a batch may have several events of one key. What follows a failed one of its key is then delivered again, too. */
+  /**
+   * Durable: several events of one key may be in one batch, in order (false if left out). What follows one that failed, of its key and
+   * in its batch, is then delivered again whatever its outcome was.
+   */
   readonly sameKeyTogether?: boolean
 }
 
@@ -235,7 +238,6 @@ export interface EventTransport {
     group: string | null,
     deliver: (event: BusEvent) => void,
   ): () => void
-  onState(callback: (connected: boolean) => void): () => void
   /** Resolves when all subscriptions made so far are known to the others; at once while it is not connected. */
   flush(): Promise<void>
 }

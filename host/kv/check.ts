@@ -15,6 +15,15 @@ export function refuse(message: string): never {
   throw new VelaError('VELA_KV_BAD_REQUEST', message)
 }
 
+/** The key is not at the version that was expected; 0: there is no such key. */
+export function conflict(version: number): never {
+  throw new VelaError(
+    'VELA_KV_CONFLICT',
+    version === 0 ? 'There is no such key.' : `The key is at version ${version}.`,
+    { details: { version: version === 0 ? null : version } },
+  )
+}
+
 export function checkKey(key: unknown): string {
   if (typeof key === 'string' && key !== '' && isText(key)) return key
   return refuse(`A key is a string of 1 to ${MAX_KEY_BYTES} bytes in UTF-8, without lone surrogates.`)

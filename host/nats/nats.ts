@@ -9,7 +9,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream'
 import { type KV, type KvOptions, Kvm } from '@nats-io/kv'
-import { type ObjectStore, Objm } from '@nats-io/obj'
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
 import type { NatsConfig } from '../core/config-nats.ts'
 import { VelaError } from '../core/errors.ts'
@@ -60,7 +59,6 @@ class Connection implements Nats {
   readonly #listeners = new Set<(state: NatsState) => void>()
   readonly #wanted = new Set<Wanted>()
   readonly #buckets = new Map<string, Promise<KV>>()
-  readonly #objects = new Map<string, Promise<ObjectStore>>()
   #connection: NatsConnection | undefined
   #jetstream: JetStreamClient | undefined
   #manager: Promise<JetStreamManager> | undefined
@@ -146,7 +144,6 @@ class Connection implements Nats {
       this.#problem = undefined
       // A server that has lost its disk has lost them too: who asks again has them made again.
       this.#buckets.clear()
-      this.#objects.clear()
       this.#log.info('nats connected', { server: this.#connection?.getServer() })
     } else if (!this.#closing.signal.aborted) {
       this.#problem ??= `NATS (${this.#config.servers.join(', ')}) is lost; trying to come back`
@@ -237,12 +234,6 @@ class Connection implements Nats {
   async kv(bucket: string, options: Partial<KvOptions> = {}): Promise<KV> {
     return await once(this.#buckets, bucket, () =>
       new Kvm(this.jetstream()).create(bucket, { replicas: this.replicas, timeout: REQUEST_MS, ...options }),
-    )
-  }
-
-  async objects(bucket: string): Promise<ObjectStore> {
-    return await once(this.#objects, bucket, () =>
-      new Objm(this.jetstream()).create(bucket, { replicas: this.replicas }),
     )
   }
 

@@ -1,11 +1,10 @@
 /**
- * What the rest of the host sees of NATS: one connection that is either there or lost, and the three things that stand on
- * it (JetStream, key-value buckets, object stores). Types of the client appear here and in the few folders that stand on
+ * What the rest of the host sees of NATS: one connection that is either there or lost, and what stands on it
+ * (JetStream, key-value buckets). Types of the client appear here and in the few folders that stand on
  * them, nowhere else.
  */
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { KV, KvOptions } from '@nats-io/kv'
-import type { ObjectStore } from '@nats-io/obj'
 import type { Msg, NatsConnection } from '@nats-io/transport-node'
 
 /** `lost` is also what it is before the first connect. */
@@ -41,14 +40,13 @@ export interface Nats {
   subscribe(subject: string, onMessage: (message: Msg) => void, options?: { queue?: string }): () => void
   /** Throws VELA_CLUSTER_UNAVAILABLE before the first connect. */
   jetstream(): JetStreamClient
-  /** Rejects VELA_CLUSTER_UNAVAILABLE before the first connect, likewise the two below. */
+  /** Rejects VELA_CLUSTER_UNAVAILABLE before the first connect, likewise the one below. */
   manager(): Promise<JetStreamManager>
   /**
    * Made if it is not there, with `replicas`; the same object for the same bucket until NATS was lost and is back. `bucket` is the
    * whole name, prefix and all.
    */
   kv(bucket: string, options?: Partial<KvOptions>): Promise<KV>
-  objects(bucket: string): Promise<ObjectStore>
   health(): NatsHealth
   close(): Promise<void>
 }

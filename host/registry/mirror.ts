@@ -5,8 +5,6 @@ import type { RegistryOperations } from './operations/table.ts'
 import type { StoreClient } from './store/client.ts'
 import type { Bundle, Deployment, Tenant } from './types.ts'
 
-export type { MirroredService, MirroredToken } from './operations/mirror.ts'
-
 /** Durable when the promise resolves. Each write sets a whole state. */
 export interface Mirror {
   /** The id of the cluster that this store is a copy of. */

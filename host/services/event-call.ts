@@ -9,6 +9,7 @@ import { errorOf } from '../cells/guest-output.ts'
 import { VelaError, type ErrorCode } from '../core/errors.ts'
 import type { EventHeaders } from '../../guest-sdk/events/event.ts'
 import type { BusEvent } from '../events/bus-event.ts'
+import { MAX_DELAY_MS } from '../events/durable/options.ts'
 import type { Delivery } from '../events/types.ts'
 
 /** What became of one event: all is well, or what the guest says of the next try. */
@@ -28,8 +29,6 @@ export interface EventCallOptions {
   /** Events in work at a time. */
   readonly window: number
 }
-
-const MOST_DELAY_MS = 12 * 60 * 60 * 1000
 
 export class EventCall implements Call {
   readonly requestId: string
@@ -200,6 +199,6 @@ function readOutcome(value: unknown): Refused | undefined {
   if (value === 0) return undefined
   if (!Array.isArray(value) || value.length !== 2) throw new TypeError()
   const [delayMs, error] = value as [unknown, unknown]
-  if (typeof delayMs !== 'number' || !(delayMs >= -1 && delayMs <= MOST_DELAY_MS)) throw new TypeError()
+  if (typeof delayMs !== 'number' || !(delayMs >= -1 && delayMs <= MAX_DELAY_MS)) throw new TypeError()
   return { delayMs: delayMs < 0 ? undefined : delayMs, error: error === 0 ? undefined : errorOf(error) }
 }

@@ -269,7 +269,7 @@ export async function createServices(deps: ServicesDeps): Promise<Services> {
       decisions,
       recheck: () => events.recheck(),
       remove: (service) => remove(service, false),
-      erase: (tenant, service) => erase(tenant, service),
+      erase,
       forgetTenant: (tenant) => metrics.forgetTenant(tenant),
     }),
     tail: (tenant, service, listener) => hubs.of(tenant, service).listen(listener),

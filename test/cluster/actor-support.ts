@@ -2,16 +2,14 @@
 import { onTestFinished } from 'vitest'
 import { createActors } from '../../host/concurrency/actors/actors.ts'
 import { openActorStore, type ActorStore } from '../../host/concurrency/actors/store/store.ts'
-import { parseConfig } from '../../host/core/config.ts'
-import { createLog } from '../../host/core/log.ts'
 import { VelaError } from '../../host/core/errors.ts'
 import { createActorsInCluster } from '../../host/cluster/actors/assemble.ts'
 import type { ClusterActors } from '../../host/cluster/actors/cluster-actors.ts'
 import { createMembership, type Member } from '../../host/cluster/membership.ts'
 import { createPeers, type Peers } from '../../host/cluster/peers/peers.ts'
-import { openNats } from '../../host/nats/nats.ts'
 import type { Nats } from '../../host/nats/types.ts'
-import { makeHome, type FakeHome, type Stage } from '../actors/host-support.ts'
+import { eventually, makeHome, type FakeHome, type Stage, type Taken } from '../actors/host-support.ts'
+import { createTestLog, open } from '../nats/open.ts'
 import { TIMES } from './hosts.ts'
 
 export interface Node extends Stage {
@@ -40,10 +38,8 @@ export interface NodeOptions {
 export const newPrefix = (): string => `t${process.pid}x${++nodes}`
 
 export async function startNode({ url, prefix, keep = false, ...options }: NodeOptions): Promise<Node> {
-  const config = parseConfig({ nats: { servers: [url], prefix }, log: { level: 'silent' }, data: null })
-  if (config.nats === null) throw new Error('no NATS')
-  const log = createLog(config.log)
-  const nats = await openNats(config.nats, log, { times: { pingMs: 500, retryMs: 100, dialMs: 2000 } })
+  const log = createTestLog()
+  const nats = await open({ servers: [url], prefix }, log, { pingMs: 500, retryMs: 100, dialMs: 2000 })
   const member = createMembership({
     nats,
     log,
@@ -123,6 +119,31 @@ export async function startNode({ url, prefix, keep = false, ...options }: NodeO
   member.ready()
   actors.start()
   return node
+}
+
+/** So many of one cluster, which see each other. */
+export async function startNodes(
+  count: number,
+  url: string,
+  options: Omit<Partial<NodeOptions>, 'url' | 'prefix'> = {},
+): Promise<Node[]> {
+  const prefix = newPrefix()
+  const all = await Promise.all(Array.from({ length: count }, () => startNode({ url, prefix, ...options })))
+  await meet(...all)
+  return all
+}
+
+/** The replica at the node. */
+export function homeAt({ homes }: Node): FakeHome {
+  const [home] = homes
+  if (home === undefined) throw new Error('the node has no replica')
+  return home
+}
+
+/** The next message at the node, once it has a replica. */
+export async function takenAt(node: Node): Promise<Taken> {
+  await eventually(() => node.homes.length).toBeGreaterThan(0)
+  return await homeAt(node).next()
 }
 
 /** Resolves when each of them sees all others ready. */

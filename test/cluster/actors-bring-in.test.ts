@@ -5,22 +5,15 @@ import type { StateChange } from '../../host/concurrency/actors/types.ts'
 import { placeOf } from '../../host/cluster/actors/address.ts'
 import { createActorLog } from '../../host/cluster/actors/log.ts'
 import { encodeRecord } from '../../host/cluster/actors/records.ts'
-import { ask, cart, eventually, type Taken } from '../actors/host-support.ts'
+import { ask, cart, eventually } from '../actors/host-support.ts'
 import { startNats, type NatsServer } from '../nats/server.ts'
-import { meet, newPrefix, startNode, type Node } from './actor-support.ts'
+import { meet, newPrefix, startNode, takenAt } from './actor-support.ts'
 
 let server: NatsServer
 beforeAll(async () => {
   server = await startNats()
 }, 60_000)
 afterAll(() => server.stop())
-
-const takenAt = async (node: Node): Promise<Taken> => {
-  await eventually(() => node.homes.length).toBeGreaterThan(0)
-  const home = node.homes[0]
-  if (home === undefined) throw new Error('the node has no replica')
-  return await home.next()
-}
 
 const store = async (own: ActorStore, name: string, change: Partial<StateChange>): Promise<void> => {
   const all = { version: 3, puts: [], deletes: [], deleteAll: false, alarmMs: undefined, ...change }

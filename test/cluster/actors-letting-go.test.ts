@@ -6,7 +6,7 @@ import { createOwners } from '../../host/cluster/actors/owners.ts'
 import { encodeRecord } from '../../host/cluster/actors/records.ts'
 import { ask, cart, change, codeOf, eventually, guestAt, type Taken } from '../actors/host-support.ts'
 import { startNats, type NatsServer } from '../nats/server.ts'
-import { meet, newPrefix, startNode, type Node } from './actor-support.ts'
+import { homeAt, meet, newPrefix, startNode, takenAt, type Node } from './actor-support.ts'
 import { createCable } from './cable.ts'
 
 let server: NatsServer
@@ -15,17 +15,8 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => server.stop())
 
-const takenAt = async (node: Node): Promise<Taken> => {
-  await eventually(() => node.homes.length).toBeGreaterThan(0)
-  const home = node.homes[0]
-  if (home === undefined) throw new Error('the node has no replica')
-  return await home.next()
-}
-
 const writerAt = (node: Node, { name, activation }: Taken) => {
-  const home = node.homes[0]
-  if (home === undefined) throw new Error('the node has no replica')
-  const guest = guestAt(node, home)
+  const guest = guestAt(node, homeAt(node))
   return (puts: Record<string, string>): Promise<unknown> =>
     guest('write', name, activation?.epoch ?? 0, change(puts))
 }

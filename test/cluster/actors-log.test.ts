@@ -5,22 +5,13 @@ import { placeOf } from '../../host/cluster/actors/address.ts'
 import { createFold, encodeRecord } from '../../host/cluster/actors/records.ts'
 import { ask, cart, change, codeOf, eventually, guestAt } from '../actors/host-support.ts'
 import { startNats, type NatsServer } from '../nats/server.ts'
-import { meet, newPrefix, startNode, type Node, type NodeOptions } from './actor-support.ts'
+import { homeAt, startNodes, takenAt, type Node } from './actor-support.ts'
 
 let server: NatsServer
 beforeAll(async () => {
   server = await startNats()
 }, 60_000)
 afterAll(() => server.stop())
-
-const startNodes = async (count: number, options: Partial<NodeOptions> = {}): Promise<Node[]> => {
-  const prefix = newPrefix()
-  const all = await Promise.all(
-    Array.from({ length: count }, () => startNode({ url: server.url, prefix, ...options })),
-  )
-  await meet(...all)
-  return all
-}
 
 interface Guest {
   write(puts: Record<string, string>, more?: object): Promise<unknown>
@@ -32,11 +23,8 @@ interface Guest {
 /** The actor is active at the node; its message is answered at the end. */
 async function activate(node: Node, name: string, quotaMb: number | null = null): Promise<Guest> {
   const asked = ask(node, name)
-  await eventually(() => node.homes.length).toBeGreaterThan(0)
-  const home = node.homes[0]
-  if (home === undefined) throw new Error('no home')
-  const taken = await home.next()
-  const call = guestAt(node, home, { quotaMb })
+  const taken = await takenAt(node)
+  const call = guestAt(node, homeAt(node), { quotaMb })
   const epoch = taken.activation?.epoch ?? 0
   return {
     write: (puts, more) => call('write', name, epoch, change(puts, more)),
@@ -77,7 +65,7 @@ const messagesOf = async (node: Node, name: string): Promise<number> => {
 }
 
 test('changes larger than a message of NATS, deletions and long logs come back whole on another node', async () => {
-  const [one, two] = (await startNodes(2)) as [Node, Node]
+  const [one, two] = (await startNodes(2, server.url)) as [Node, Node]
   const guest = await activate(one, 'ann')
   const large = Object.fromEntries(
     Array.from({ length: 20 }, (_, n) => [`large${n}`, `"${'é'.repeat(50_000)}"`]),
@@ -96,7 +84,7 @@ test('changes larger than a message of NATS, deletions and long logs come back w
 }, 60_000)
 
 test('a long log is replaced by a snapshot, and what is behind it still counts', async () => {
-  const [one, two] = (await startNodes(2)) as [Node, Node]
+  const [one, two] = (await startNodes(2, server.url)) as [Node, Node]
   const guest = await activate(one, 'ann')
   for (let n = 0; n < 70; n++) await guest.write({ n: String(n), [`k${n % 5}`]: '"x"' })
   await eventually(() => messagesOf(one, 'ann')).toBeLessThan(10)
@@ -116,7 +104,7 @@ test('a long log is replaced by a snapshot, and what is behind it still counts',
 }, 60_000)
 
 test('the quota is of the tenant over all nodes, and a refused write changes nothing', async () => {
-  const [one, two] = (await startNodes(2)) as [Node, Node]
+  const [one, two] = (await startNodes(2, server.url)) as [Node, Node]
   const first = await activate(one, 'ann', 1)
   for (let n = 0; n < 6; n++) await first.write({ [`k${n}`]: `"${'x'.repeat(100_000)}"` })
   const second = await activate(two, 'ben', 1)
@@ -135,7 +123,7 @@ test('the quota is of the tenant over all nodes, and a refused write changes not
 })
 
 test('an actor that keeps nothing leaves nothing in NATS', async () => {
-  const [one] = (await startNodes(1, { tidyEveryMs: 50 })) as [Node]
+  const [one] = (await startNodes(1, server.url, { tidyEveryMs: 50 })) as [Node]
   const guest = await activate(one, 'ann')
   const kv = await one.nats.kv(`${one.nats.prefix}-owners`)
   expect(await kv.get(placeOf(cart('ann')))).not.toBeNull()
@@ -152,7 +140,7 @@ test('an actor that keeps nothing leaves nothing in NATS', async () => {
 })
 
 test('state that has not been in use for long makes room, and comes back', async () => {
-  const [one] = (await startNodes(1, { tidyEveryMs: 50, spareBytes: 1 })) as [Node]
+  const [one] = (await startNodes(1, server.url, { tidyEveryMs: 50, spareBytes: 1 })) as [Node]
   const guest = await activate(one, 'ann')
   await guest.write({ n: '1' })
   await guest.answer()
@@ -169,7 +157,7 @@ test('state that has not been in use for long makes room, and comes back', async
 })
 
 test('a dropped service leaves nothing in NATS, and dead letters are those of all nodes', async () => {
-  const [one, two] = (await startNodes(2)) as [Node, Node]
+  const [one, two] = (await startNodes(2, server.url)) as [Node, Node]
   const guest = await activate(one, 'ann')
   await guest.write({ n: '1' }, { alarmMs: Date.now() + 600_000 })
   await guest.answer()
@@ -190,7 +178,7 @@ test('a dropped service leaves nothing in NATS, and dead letters are those of al
 })
 
 test('an append is refused behind anything but the last message, and a half record does not count', async () => {
-  const [one] = (await startNodes(1)) as [Node]
+  const [one] = (await startNodes(1, server.url)) as [Node]
   const log = createActorLog(one.nats)
   const place = placeOf(cart('raw'))
   const parts = (kind: 'epoch' | 'change', epoch: number, body: unknown): readonly Buffer[] =>

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ask, change, codeOf, eventually, guestAt } from '../actors/host-support.ts'
 import { startNats, type NatsServer } from '../nats/server.ts'
-import { meet, newPrefix, startNode, type Node, type NodeOptions } from './actor-support.ts'
+import { homeAt, meet, newPrefix, startNode, startNodes, type Node } from './actor-support.ts'
 import { createCable } from './cable.ts'
 
 let server: NatsServer
@@ -11,32 +11,17 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => server.stop())
 
-const startNodes = async (count: number, options: Partial<NodeOptions> = {}): Promise<Node[]> => {
-  const prefix = newPrefix()
-  const all = await Promise.all(
-    Array.from({ length: count }, () => startNode({ url: server.url, prefix, ...options })),
-  )
-  await meet(...all)
-  return all
-}
-
-const first = (node: Node): Node['homes'][number] => {
-  const home = node.homes[0]
-  if (home === undefined) throw new Error('the node has no replica')
-  return home
-}
-
 test('an actor is where it was first asked, and answers asks from every node there', async () => {
-  const [one, two] = (await startNodes(2)) as [Node, Node]
+  const [one, two] = (await startNodes(2, server.url)) as [Node, Node]
   const asked = ask(one, 'ann', 'total', [1])
   await eventually(() => one.homes.length).toBe(1)
-  const taken = await first(one).next()
+  const taken = await homeAt(one).next()
   expect([taken.name, taken.method, taken.args, taken.activation?.entries]).toEqual(['ann', 'total', [1], []])
   taken.answer('here')
   expect(await asked).toBe('here')
 
   const other = ask(two, 'ann', 'total', [2])
-  const second = await first(one).next()
+  const second = await homeAt(one).next()
   expect([second.name, second.method, second.args, second.activation]).toEqual(['ann', 'total', [2], null])
   second.answer({ from: 'one' })
   expect(await other).toEqual({ from: 'one' })
@@ -44,15 +29,15 @@ test('an actor is where it was first asked, and answers asks from every node the
 })
 
 test('messages from another node keep their order, large ones between small ones', async () => {
-  const [one, two] = (await startNodes(2)) as [Node, Node]
+  const [one, two] = (await startNodes(2, server.url)) as [Node, Node]
   const started = ask(one, 'ann')
   await eventually(() => one.homes.length).toBe(1)
-  ;(await first(one).next()).answer(0)
+  ;(await homeAt(one).next()).answer(0)
   await started
   const large = 'x'.repeat(2_500_000)
   const asked = [ask(two, 'ann', 'm', ['a']), ask(two, 'ann', 'm', [large]), ask(two, 'ann', 'm', ['b'])]
   for (const expected of ['a', large, 'b']) {
-    const taken = await first(one).next()
+    const taken = await homeAt(one).next()
     expect((taken.args as string[])[0] === expected).toBe(true)
     taken.answer((taken.args as string[])[0])
   }
@@ -60,11 +45,11 @@ test('messages from another node keep their order, large ones between small ones
 })
 
 test('when a node dies another takes its actors over, with all that was stored', async () => {
-  const [one, two] = (await startNodes(2)) as [Node, Node]
+  const [one, two] = (await startNodes(2, server.url)) as [Node, Node]
   const asked = ask(one, 'ann')
   await eventually(() => one.homes.length).toBe(1)
-  const taken = await first(one).next()
-  const guest = guestAt(one, first(one))
+  const taken = await homeAt(one).next()
+  const guest = guestAt(one, homeAt(one))
   const epoch = taken.activation?.epoch ?? 0
   await guest('write', 'ann', epoch, change({ tea: '2', milk: '1' }))
   await guest('write', 'ann', epoch, change({ tea: '3' }, { deletes: ['milk'] }))
@@ -78,7 +63,7 @@ test('when a node dies another takes its actors over, with all that was stored',
   await eventually(() => two.member.isAlive(one.member.self)).toBe(false)
   const again = ask(two, 'ann')
   await eventually(() => two.homes.length).toBe(1)
-  const moved = await first(two).next()
+  const moved = await homeAt(two).next()
   expect(moved.activation).toMatchObject({
     version: 1,
     entries: [['tea', '3']],
@@ -97,8 +82,8 @@ test('a node that is cut off ends its activations, and what it still writes is r
   await meet(one, two)
   const asked = ask(one, 'ann')
   await eventually(() => one.homes.length).toBe(1)
-  const taken = await first(one).next()
-  const guest = guestAt(one, first(one))
+  const taken = await homeAt(one).next()
+  const guest = guestAt(one, homeAt(one))
   const epoch = taken.activation?.epoch ?? 0
   await guest('write', 'ann', epoch, change({ n: '1' }))
   taken.answer(null)
@@ -107,7 +92,7 @@ test('a node that is cut off ends its activations, and what it still writes is r
   cable.cut()
   await eventually(() => one.member.holdsLease).toBe(false)
   // The guest is told to let it go, and hears nothing more.
-  const told = await first(one).next()
+  const told = await homeAt(one).next()
   expect(told.handler).toBe(7)
   told.answer(undefined)
   expect(await codeOf(guest('write', 'ann', epoch, change({ n: 'stale' })))).toBe('VELA_ACTOR_FENCED')
@@ -116,7 +101,7 @@ test('a node that is cut off ends its activations, and what it still writes is r
   await eventually(() => two.member.isAlive(one.member.self)).toBe(false)
   const again = ask(two, 'ann')
   await eventually(() => two.homes.length).toBe(1)
-  const moved = await first(two).next()
+  const moved = await homeAt(two).next()
   expect(moved.activation?.entries).toEqual([['n', '1']])
   moved.answer(null)
   await again
@@ -124,7 +109,7 @@ test('a node that is cut off ends its activations, and what it still writes is r
   cable.mend()
   await eventually(() => one.member.holdsLease && one.member.isAlive(two.member.self)).toBe(true)
   const back = ask(one, 'ann', 'where')
-  const there = await first(two).next()
+  const there = await homeAt(two).next()
   expect(there.method).toBe('where')
   there.answer('two')
   expect(await back).toBe('two')
@@ -132,11 +117,11 @@ test('a node that is cut off ends its activations, and what it still writes is r
 })
 
 test('a store that still thinks it owns an actor is refused by the log alone', async () => {
-  const [one, two] = (await startNodes(2)) as [Node, Node]
+  const [one, two] = (await startNodes(2, server.url)) as [Node, Node]
   const asked = ask(one, 'ann')
   await eventually(() => one.homes.length).toBe(1)
-  const taken = await first(one).next()
-  const guest = guestAt(one, first(one))
+  const taken = await homeAt(one).next()
+  const guest = guestAt(one, homeAt(one))
   const epoch = taken.activation?.epoch ?? 0
   await guest('write', 'ann', epoch, change({ n: '1' }))
   // Another node writes the log as if it had taken the actor over, and the first has not heard of it.
@@ -153,36 +138,36 @@ test('a store that still thinks it owns an actor is refused by the log alone', a
 })
 
 test('a node that stops hands its actors over: nobody waits for it to be lost', async () => {
-  const [one, two] = (await startNodes(2)) as [Node, Node]
+  const [one, two] = (await startNodes(2, server.url)) as [Node, Node]
   const asked = ask(one, 'ann')
   await eventually(() => one.homes.length).toBe(1)
-  const taken = await first(one).next()
-  await guestAt(one, first(one))('write', 'ann', taken.activation?.epoch ?? 0, change({ n: '1' }))
+  const taken = await homeAt(one).next()
+  await guestAt(one, homeAt(one))('write', 'ann', taken.activation?.epoch ?? 0, change({ n: '1' }))
   taken.answer(null)
   await asked
   await one.member.drain()
   await eventually(() => two.member.nodes().find(({ id }) => id === one.member.self)?.state).toBe('draining')
   const stopping = one.actors.stop(5000)
-  const told = await first(one).next()
+  const told = await homeAt(one).next()
   expect(told.handler).toBe(7)
   // Asked while it leaves: it waits, and finds the other node.
   const meanwhile = ask(one, 'ann', 'meanwhile')
   told.answer(undefined)
   await stopping
   await eventually(() => two.homes.length).toBe(1)
-  const moved = await first(two).next()
+  const moved = await homeAt(two).next()
   expect([moved.method, moved.activation?.entries]).toEqual(['meanwhile', [['n', '1']]])
   moved.answer('two')
   expect(await meanwhile).toBe('two')
 })
 
 test('an alarm of an actor whose node died rings on another', async () => {
-  const [one, two] = (await startNodes(2)) as [Node, Node]
+  const [one, two] = (await startNodes(2, server.url)) as [Node, Node]
   const asked = ask(one, 'ann')
   await eventually(() => one.homes.length).toBe(1)
-  const taken = await first(one).next()
+  const taken = await homeAt(one).next()
   const dueMs = Date.now() + 4000
-  await guestAt(one, first(one))(
+  await guestAt(one, homeAt(one))(
     'write',
     'ann',
     taken.activation?.epoch ?? 0,
@@ -192,7 +177,7 @@ test('an alarm of an actor whose node died rings on another', async () => {
   await asked
   await one.crash()
   await eventually(() => two.homes.length).toBe(1)
-  const rung = await first(two).next()
+  const rung = await homeAt(two).next()
   expect([rung.kind, rung.name, rung.activation?.entries]).toEqual(['alarm', 'ann', [['n', '1']]])
   expect(Date.now()).toBeGreaterThanOrEqual(dueMs)
   rung.answer(undefined)

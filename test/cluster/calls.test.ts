@@ -11,7 +11,7 @@ import { createMethodCall } from '../../host/services/method-call.ts'
 import { createServiceFetch } from '../../host/services/service-fetch.ts'
 import { callOf, codeOf, eventually, makeHome } from '../actors/host-support.ts'
 import { startNats, type NatsServer } from '../nats/server.ts'
-import { meet, newPrefix, startNode, type Node } from './actor-support.ts'
+import { startNodes, type Node } from './actor-support.ts'
 import { ACTOR, linkOf, request, SERVICE, sideOf, takenAt } from './call-support.ts'
 
 let server: NatsServer
@@ -19,10 +19,7 @@ let one: Node
 let two: Node
 beforeAll(async () => {
   server = await startNats()
-  const prefix = newPrefix()
-  one = await startNode({ url: server.url, prefix, keep: true })
-  two = await startNode({ url: server.url, prefix, keep: true })
-  await meet(one, two)
+  ;[one, two] = (await startNodes(2, server.url, { keep: true })) as [Node, Node]
 }, 60_000)
 afterAll(async () => {
   await one?.end()

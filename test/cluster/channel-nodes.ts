@@ -9,11 +9,9 @@ import {
   type ChannelDirectory,
   type ChannelHub,
 } from '../../host/concurrency/channels/hub.ts'
-import { parseConfig } from '../../host/core/config.ts'
-import { createLog } from '../../host/core/log.ts'
-import { openNats } from '../../host/nats/nats.ts'
+import { createTestLog, open } from '../nats/open.ts'
 
-const log = createLog(parseConfig({ log: { level: 'silent' } }).log)
+const log = createTestLog()
 
 export const AT = 'acme/jobs'
 
@@ -39,9 +37,7 @@ export async function startNodes(count: number, url: string): Promise<Node[]> {
 }
 
 export async function startNode(prefix: string, url: string): Promise<Node> {
-  const config = parseConfig({ nats: { servers: [url], prefix } }).nats
-  if (config === null) throw new Error('no configuration')
-  const nats = await openNats(config, log, { times: { pingMs: 200, retryMs: 50, dialMs: 500 } })
+  const nats = await open({ servers: [url], prefix }, log, { pingMs: 200, retryMs: 50, dialMs: 500 })
   const membership = createMembership({
     nats,
     log,

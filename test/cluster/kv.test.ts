@@ -6,11 +6,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createClusterKv, type ClusterKv } from '../../host/cluster/kv/store.ts'
 import { decodeChange, encodeChange, encodeDrop } from '../../host/cluster/kv/wire.ts'
-import { parseConfig } from '../../host/core/config.ts'
-import { createLog } from '../../host/core/log.ts'
 import { openKv } from '../../host/kv/store.ts'
 import type { KvNamespace } from '../../host/kv/types.ts'
-import { openNats } from '../../host/nats/nats.ts'
+import { createTestLog, open } from '../nats/open.ts'
 import { startNats, type NatsServer } from '../nats/server.ts'
 
 let server: NatsServer
@@ -19,7 +17,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-const log = createLog(parseConfig({ log: { level: 'silent' } }).log)
+const log = createTestLog()
 let prefixes = 0
 const freshPrefix = (): string => `kv${++prefixes}`
 
@@ -29,9 +27,7 @@ interface Host {
 }
 
 async function startHost(prefix: string, dataDir: string | null = null, url = server.url): Promise<Host> {
-  const config = parseConfig({ nats: { servers: [url], prefix } }).nats
-  if (config === null) throw new Error('no configuration')
-  const nats = await openNats(config, log, { times: { pingMs: 200, retryMs: 50, dialMs: 500 } })
+  const nats = await open({ servers: [url], prefix }, log, { pingMs: 200, retryMs: 50, dialMs: 500 })
   const kv = createClusterKv({
     nats,
     local: await openKv({ dataDir }),

@@ -8,14 +8,12 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { stateOf } from '../../host/cluster/buckets.ts'
 import { watchBucket } from '../../host/cluster/bucket-watch.ts'
 import { createMembership, type Member } from '../../host/cluster/membership.ts'
-import { parseConfig } from '../../host/core/config.ts'
-import { createLog } from '../../host/core/log.ts'
-import { openNats } from '../../host/nats/nats.ts'
+import { createTestLog, open } from '../nats/open.ts'
 import { type NatsServer, startNats } from '../nats/server.ts'
 import { createCable } from './cable.ts'
 import { eventually } from './hosts.ts'
 
-const log = createLog(parseConfig({ log: { level: 'silent' } }).log)
+const log = createTestLog()
 const TIMES = { heartbeatMs: 100, leaseMs: 600, lostAfterMs: 1200 }
 
 let server: NatsServer
@@ -35,9 +33,7 @@ afterAll(async () => {
 const freshPrefix = (): string => `m${++count}`
 
 async function startMember(prefix: string, url = server.url): Promise<Member> {
-  const config = parseConfig({ nats: { servers: [url], prefix } }).nats
-  if (config === null) throw new Error('no configuration')
-  const nats = await openNats(config, log, { times: { pingMs: 200, retryMs: 50, dialMs: 500 } })
+  const nats = await open({ servers: [url], prefix }, log, { pingMs: 200, retryMs: 50, dialMs: 500 })
   const member = createMembership({
     nats,
     log,

@@ -5,17 +5,14 @@ import { VelaError } from '../../host/core/errors.ts'
 import { createAssembler, decodeMessage, encodeMessage } from '../../host/cluster/peers/wire.ts'
 import { codeOf, eventually } from '../actors/host-support.ts'
 import { startNats, type NatsServer } from '../nats/server.ts'
-import { meet, newPrefix, startNode, type Node } from './actor-support.ts'
+import { startNodes, type Node } from './actor-support.ts'
 
 let server: NatsServer
 let one: Node
 let two: Node
 beforeAll(async () => {
   server = await startNats()
-  const prefix = newPrefix()
-  one = await startNode({ url: server.url, prefix, keep: true })
-  two = await startNode({ url: server.url, prefix, keep: true })
-  await meet(one, two)
+  ;[one, two] = (await startNodes(2, server.url, { keep: true })) as [Node, Node]
 }, 60_000)
 afterAll(async () => {
   await one?.end()

@@ -1,27 +1,8 @@
 /** Services of the host that the container makes: what they inject, and whose they are. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  CALLER,
-  provide,
-  Runtime,
-  TENANT,
-  token,
-  type Caller,
-  type Composition,
-  type ConfigInput,
-} from '../../host/index.ts'
+import { CALLER, provide, TENANT, token, type Caller, type Runtime } from '../../host/index.ts'
 import { deploySource } from '../e2e/support.ts'
-
-const CONFIG: ConfigInput = {
-  data: null,
-  gateway: { port: 0 },
-  admin: { port: 0 },
-  log: { level: 'silent' },
-  cells: { spares: 0 },
-}
-
-const created = (composition: Composition, config: ConfigInput = CONFIG): Promise<Runtime> =>
-  Runtime.create(config, composition)
+import { CONFIG, created } from './created.ts'
 
 describe('host services', () => {
   const log: string[] = []

@@ -9,26 +9,14 @@ import {
   defineModule,
   HOST,
   provide,
-  Runtime,
   token,
-  type Composition,
-  type ConfigInput,
   type Provider,
+  type Runtime,
   type Token,
 } from '../../host/index.ts'
 import { openRegistry } from '../../host/registry/registry.ts'
 import { deploySource, tempDir, until } from '../e2e/support.ts'
-
-const CONFIG: ConfigInput = {
-  data: null,
-  gateway: { port: 0 },
-  admin: { port: 0 },
-  log: { level: 'silent' },
-  cells: { spares: 0 },
-}
-
-const created = (composition: Composition, config: ConfigInput = CONFIG): Promise<Runtime> =>
-  Runtime.create(config, composition)
+import { CONFIG, created } from './created.ts'
 
 /** What each component of a runtime that has not started would wait for. */
 function waitsOf(runtime: Runtime): (name: string) => readonly string[] {

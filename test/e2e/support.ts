@@ -6,6 +6,8 @@ import { Runtime, type ConfigInput, type DeployResult, type RuntimeUrls } from '
 import { parseManifestJson } from '../../host/manifest/manifest.ts'
 import type { JsonValue } from '../../host/registry/types.ts'
 
+export { until } from '../until.ts'
+
 export interface TestRuntime extends AsyncDisposable {
   readonly runtime: Runtime
   readonly urls: RuntimeUrls
@@ -77,21 +79,6 @@ export function tempDir(): TempDir {
       return full
     },
     [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
-  }
-}
-
-const POLL_MS = 10
-
-/** Polls until the condition holds; fails with `what` when it does not in time. */
-export async function until(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-  deadlineMs = 15_000,
-): Promise<void> {
-  const deadline = performance.now() + deadlineMs
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`still not so after ${deadlineMs} ms: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
 }
 

@@ -5,7 +5,7 @@ import type { BusEvent } from '../../host/events/bus-event.ts'
 import type { Subscription } from '../../host/events/types.ts'
 import { startHost, type Host } from '../capabilities/support.ts'
 import { runVela, type RunResult } from '../cli/run.ts'
-import { until } from './logs.ts'
+import { until } from '../until.ts'
 
 let host: Host
 let audit: Subscription

@@ -7,7 +7,8 @@ import { openEventLog, type EventLogOptions } from '../../host/events/durable/em
 import { DEDUPE_WINDOW_MS, MAX_DEAD_EVENTS, type DurableLog } from '../../host/events/durable/log.ts'
 import { Runtime } from '../../host/index.ts'
 import { makeDataDir } from '../kv/support.ts'
-import { engineOn, each, eventOf, QUICK, until } from './logs.ts'
+import { until } from '../until.ts'
+import { engineOn, each, eventOf, QUICK } from './logs.ts'
 
 const MANY = 1_000_000
 

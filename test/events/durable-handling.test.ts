@@ -3,7 +3,8 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { VelaError } from '../../host/core/errors.ts'
 import type { Delivery, EventHandlerBatch, Outcome } from '../../host/events/types.ts'
-import { describeLogs, each, engineOn, eventOf, QUICK, until } from './logs.ts'
+import { until } from '../until.ts'
+import { describeLogs, each, engineOn, eventOf, QUICK } from './logs.ts'
 
 const NO: Outcome = { retry: true, error: { name: 'Error', message: 'not now' } }
 const dataOf = ({ event }: Delivery): number => event.data as number

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest'
 import { VelaError } from '../../host/core/errors.ts'
 import type { Assignment } from '../../host/events/durable/consumer.ts'
 import type { Delivery } from '../../host/events/types.ts'
-import { describeLogs, each, engineOn, eventOf, QUICK, until } from './logs.ts'
+import { until } from '../until.ts'
+import { describeLogs, each, engineOn, eventOf, QUICK } from './logs.ts'
 
 const dataOf = ({ event }: Delivery): number => event.data as number
 

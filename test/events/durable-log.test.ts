@@ -1,7 +1,8 @@
 /** What every log of durable events promises, whichever it is. */
 import { expect, test } from 'vitest'
 import type { DurableLog, StoredEvent } from '../../host/events/durable/log.ts'
-import { describeLogs, eventOf, until } from './logs.ts'
+import { until } from '../until.ts'
+import { describeLogs, eventOf } from './logs.ts'
 
 const MANY = 1_000_000
 const sequencesOf = (events: readonly StoredEvent[]): number[] => events.map(({ sequence }) => sequence)

@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest'
 import type { DurableLog } from '../../host/events/durable/log.ts'
 import type { Delivery } from '../../host/events/types.ts'
-import { describeLogs, each, engineOn, eventOf, QUICK, until } from './logs.ts'
+import { until } from '../until.ts'
+import { describeLogs, each, engineOn, eventOf, QUICK } from './logs.ts'
 
 const dataOf = ({ event }: Delivery): number => event.data as number
 

@@ -139,11 +139,3 @@ export function each(handle: (delivery: Delivery, signal: AbortSignal) => unknow
       ),
   }
 }
-
-export async function until(what: string, check: () => unknown, withinMs = 10_000): Promise<void> {
-  const end = Date.now() + withinMs
-  while (!(await check())) {
-    if (Date.now() > end) throw new Error(`in vain: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}

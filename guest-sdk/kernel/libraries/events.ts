@@ -1,5 +1,6 @@
 /** The SDK's middleware of events: functions around a binding's publish and around handlers (guest-sdk/events), in a guest. */
-import { createAsync } from '../../async/async.ts'
+import { createScopes } from '../../async/scope.ts'
+import { createWaiting } from '../../async/waiting.ts'
 import type { EventChanges, EventLike } from '../../events/event.ts'
 import { compose, type EventMiddleware } from '../../events/middleware.ts'
 import { createRetry, enrich, filter, on, trace, validate } from '../../events/middlewares.ts'
@@ -16,7 +17,7 @@ interface Around {
 }
 
 export const create: LibraryFactory = ({ platform }) => {
-  const { sleep } = createAsync(platform)
+  const { sleep } = createWaiting(platform, createScopes(platform))
 
   const eventMiddleware = ({ publish = [], handle = [] }: Around = {}): object => {
     const aroundPublish = compose(publish)

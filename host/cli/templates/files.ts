@@ -1,6 +1,6 @@
 /** The files of a new service: its template's own, and what all have in common. */
-import { readFileSync } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
+import { readVelaVersion } from '../../core/version.ts'
 import type { Manifest } from '../../registry/types.ts'
 import { envTypes } from '../env-types.ts'
 import { cron } from './cron.ts'
@@ -61,15 +61,9 @@ function packageOf({ dependencies }: Template, name: string, folder: string): ob
   }
 }
 
-/** What npm has of the version that writes this. */
-function velaVersion(): string {
-  const { version } = JSON.parse(readFileSync(join(HOME, 'package.json'), 'utf8')) as { version: string }
-  return `^${version}`
-}
-
-/** Written by a clone, a service uses that clone; else what npm has. */
+/** Written by a clone, a service uses that clone; else what npm has of the version that writes this. */
 function velaPackage(part: string, folder: string): string {
-  if (HOME.split(sep).includes('node_modules')) return velaVersion()
+  if (HOME.split(sep).includes('node_modules')) return `^${readVelaVersion()}`
   return `file:${relative(folder, join(HOME, part)).split(sep).join('/')}`
 }
 

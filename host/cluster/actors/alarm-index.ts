@@ -9,7 +9,7 @@ import type { Log } from '../../core/log.ts'
 import type { ActorAddress } from '../../concurrency/actors/types.ts'
 import type { Nats } from '../../nats/types.ts'
 import { watchBucket, type BucketWatch } from '../bucket-watch.ts'
-import { stateOf } from '../buckets.ts'
+import { purgeKeys, stateOf } from '../buckets.ts'
 import type { Membership } from '../types.ts'
 import { readAddress, writeAddress } from './address.ts'
 
@@ -61,10 +61,7 @@ export function createAlarmIndex(deps: AlarmIndexDeps): AlarmIndex {
 
   const purge = async (filter: string, before?: number): Promise<void> => {
     await open()
-    const manager = await nats.manager()
-    const subject = `$KV.${name}.${filter}`
-    const what = before === undefined ? { filter: subject } : { filter: subject, seq: before }
-    await manager.streams.purge(`KV_${name}`, what)
+    await purgeKeys(nats, name, filter, before)
   }
 
   const keep = (place: string, revision: number, address: ActorAddress, atMs: number): void => {

@@ -1,16 +1,14 @@
 /** Joins the parts of a cluster's actors: stands between the local half of actors and NATS. */
-import type { CapabilityCall, CapabilityResult } from '../../capabilities/capability.ts'
 import { nowMs } from '../../cells/clock.ts'
 import type { Actors } from '../../concurrency/actors/contract.ts'
 import type { ActorStore } from '../../concurrency/actors/store/store.ts'
-import type { ActorAddress } from '../../concurrency/actors/types.ts'
 import type { Log } from '../../core/log.ts'
 import type { Nats } from '../../nats/types.ts'
 import type { Peers } from '../peers/types.ts'
 import type { Membership } from '../types.ts'
 import { createAlarmIndex } from './alarm-index.ts'
 import { startBringIn } from './bring-in.ts'
-import { createClusterActors, type ClusterActors } from './cluster-actors.ts'
+import { createClusterActors, type ClusterActors, type ClusterActorsDeps } from './cluster-actors.ts'
 import { createDeadLetters } from './dead-letters.ts'
 import { createKeptActors, moved } from './kept.ts'
 import { createActorLog } from './log.ts'
@@ -28,12 +26,7 @@ export interface ActorsInClusterDeps {
   readonly own: ActorStore
   /** Makes the local half over the store that it is given. */
   readonly createLocal: (store: ActorStore) => Actors
-  readonly fetchAt: (
-    node: string,
-    address: ActorAddress,
-    from: CapabilityCall,
-    request: unknown,
-  ) => Promise<CapabilityResult>
+  readonly fetchAt: ClusterActorsDeps['fetchAt']
   /** For tests. */
   readonly tidyEveryMs?: number
   readonly spareBytes?: number

@@ -1,14 +1,8 @@
 /** Messages to actors that were given up, in a stream of the cluster: the last thousand of each service, so that nothing a guest does makes them grow. */
-import {
-  AckPolicy,
-  DeliverPolicy,
-  DiscardPolicy,
-  JetStreamApiError,
-  RetentionPolicy,
-  StorageType,
-} from '@nats-io/jetstream'
+import { AckPolicy, DeliverPolicy, DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream'
 import { MAX_DEAD_LETTERS, type DeadLetter } from '../../concurrency/actors/types.ts'
 import { VelaError } from '../../core/errors.ts'
+import { hasApiCode, STREAM_NAME_IN_USE } from '../../nats/api-errors.ts'
 import type { Nats } from '../../nats/types.ts'
 
 /** Errors: VELA_CLUSTER_UNAVAILABLE. */
@@ -20,7 +14,6 @@ export interface DeadLetters {
   erase(tenant: string, service: string | undefined): Promise<void>
 }
 
-const STREAM_NAME_IN_USE = 10058
 const WAIT_MS = 5000
 
 export function createDeadLetters(
@@ -45,7 +38,7 @@ export function createDeadLetters(
           num_replicas: nats.replicas,
         })
         .catch((thrown: unknown) => {
-          if (!(thrown instanceof JetStreamApiError) || thrown.code !== STREAM_NAME_IN_USE) throw thrown
+          if (!hasApiCode(thrown, STREAM_NAME_IN_USE)) throw thrown
         })
     })()
     await opening

@@ -50,7 +50,6 @@ export interface KeptActors {
   values(): IterableIterator<Kept>
   /** Bytes at hand of a tenant. */
   bytesOf(tenant: string): number
-  readonly bytes: number
 }
 
 export interface KeptDeps {
@@ -71,10 +70,8 @@ export function createKeptActors({ log, cache, self, onFailure }: KeptDeps): Kep
   const rows = new Map<number, Kept>()
   const tails = new Map<string, Promise<unknown>>()
   const tenants = new Map<string, number>()
-  let total = 0
 
   const count = (tenant: string, bytes: number): void => {
-    total += bytes
     const sum = (tenants.get(tenant) ?? 0) + bytes
     if (sum === 0) tenants.delete(tenant)
     else tenants.set(tenant, sum)
@@ -205,9 +202,6 @@ export function createKeptActors({ log, cache, self, onFailure }: KeptDeps): Kep
     drop: forget,
     values: () => kept.values(),
     bytesOf: (tenant) => tenants.get(tenant) ?? 0,
-    get bytes() {
-      return total
-    },
   }
 }
 

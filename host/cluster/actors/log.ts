@@ -7,13 +7,13 @@ import {
   AckPolicy,
   DeliverPolicy,
   DiscardPolicy,
-  JetStreamApiError,
   RetentionPolicy,
   StorageType,
   type StreamConfig,
 } from '@nats-io/jetstream'
 import { headers as createHeaders } from '@nats-io/transport-node'
 import { VelaError } from '../../core/errors.ts'
+import { hasApiCode, isWrongSequence, STREAM_NAME_IN_USE } from '../../nats/api-errors.ts'
 import type { Nats } from '../../nats/types.ts'
 import { allOf } from './address.ts'
 import { createFold, type Folded } from './records.ts'
@@ -53,8 +53,6 @@ export interface ActorLog {
 
 const BYTES_HEADER = 'Vela-Bytes'
 const ROLLUP_HEADER = 'Nats-Rollup'
-const WRONG_LAST_SEQUENCE = 10071
-const STREAM_NAME_IN_USE = 10058
 const APPEND_MS = 5000
 const DEFAULT_MAX_PAYLOAD = 1024 * 1024
 /** Longer logs are snapshotted long before. */
@@ -84,7 +82,7 @@ export function createActorLog(
       await manager.streams.add(config)
     } catch (thrown) {
       // Another host has made it with other settings, such as an operator's limit.
-      if (!(thrown instanceof JetStreamApiError) || thrown.code !== STREAM_NAME_IN_USE) throw thrown
+      if (!hasApiCode(thrown, STREAM_NAME_IN_USE)) throw thrown
     }
   }
 
@@ -120,7 +118,7 @@ export function createActorLog(
       })
       return seq
     } catch (thrown) {
-      if (thrown instanceof JetStreamApiError && thrown.code === WRONG_LAST_SEQUENCE) throw fenced()
+      if (isWrongSequence(thrown)) throw fenced()
       // Somebody may have deleted the stream.
       opening = undefined
       throw unavailable(thrown)

@@ -6,10 +6,11 @@
  * ever since; copies of what others own are bounded.
  */
 import type { KV, KvEntry } from '@nats-io/kv'
-import { JetStreamApiError } from '@nats-io/jetstream'
 import { toVelaError, VelaError } from '../../core/errors.ts'
 import { keyOf, MAX_WAITING, type ActorAddress } from '../../concurrency/actors/types.ts'
+import { isWrongSequence } from '../../nats/api-errors.ts'
 import type { Nats } from '../../nats/types.ts'
+import { purgeKeys } from '../buckets.ts'
 import type { Membership } from '../types.ts'
 import { placeOf } from './address.ts'
 
@@ -50,8 +51,6 @@ export interface OwnersDeps {
 
 /** Errors: VELA_CLUSTER_UNAVAILABLE. */
 export interface Owners {
-  /** What is known without asking: owned here, or by a node that is alive. */
-  peek(address: ActorAddress): Owner | undefined
   /** Calls back once, at once if it is known: with whoever owns it, which is this node if nobody did. */
   find(address: ActorAddress, waiting: Waiting): void
   /** This node owns it; undefined: not, or it is being given up. */
@@ -81,7 +80,6 @@ export interface Owners {
 const MOST_COPIES = 100_000
 const MOST_TRIES = 8
 const RELEASED_AT_ONCE = 128
-const WRONG_LAST_SEQUENCE = 10071
 
 export function createOwners(deps: OwnersDeps): Owners {
   const { nats, membership, isDraining, mostCopies = MOST_COPIES } = deps
@@ -123,7 +121,7 @@ export function createOwners(deps: OwnersDeps): Owners {
     try {
       return await kv.put(place, JSON.stringify({ node: membership.self }), { previousSeq: revision })
     } catch (thrown) {
-      if (thrown instanceof JetStreamApiError && thrown.code === WRONG_LAST_SEQUENCE) return undefined
+      if (isWrongSequence(thrown)) return undefined
       throw thrown
     }
   }
@@ -190,6 +188,7 @@ export function createOwners(deps: OwnersDeps): Owners {
     )
   }
 
+  /** What is known without asking: owned here, or by a node that is alive. */
   const peek = (address: ActorAddress): Owner | undefined => {
     const owner = owners.get(keyOf(address))
     if (owner === undefined || owner.state === 'asking' || owner.state === 'leaving') return undefined
@@ -198,21 +197,12 @@ export function createOwners(deps: OwnersDeps): Owners {
     return undefined
   }
 
-  /** Out of the bucket, without a trace: a mark for each actor that ever was would fill it. */
-  const purge = async (filter: string, before?: number): Promise<void> => {
-    const manager = await nats.manager()
-    const subject = `$KV.${name}.${filter}`
-    const what = before === undefined ? { filter: subject } : { filter: subject, seq: before }
-    await manager.streams.purge(`KV_${name}`, what)
-  }
-
   /** Only as it was claimed: somebody may have taken it over since. */
-  const give = (owner: Owner): Promise<void> => purge(owner.place, owner.epoch + 1)
+  const give = (owner: Owner): Promise<void> => purgeKeys(nats, name, owner.place, owner.epoch + 1)
 
   const allMine = (): readonly Owner[] => [...owners.values()].filter(({ state }) => state === 'self')
 
   return {
-    peek,
     find(address, waiting) {
       const known = peek(address)
       if (known !== undefined) return waiting.found(known)
@@ -273,7 +263,7 @@ export function createOwners(deps: OwnersDeps): Owners {
     async erase(places) {
       for (const owner of owners.values()) if (isAmong(owner.place, places)) remove(owner)
       await bucket()
-      await purge(places)
+      await purgeKeys(nats, name, places)
     },
     mineCount: () => mine,
     nodesChanged() {

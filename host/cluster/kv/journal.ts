@@ -3,9 +3,10 @@
  * an append that resolved is stored by NATS; one that is tried again because its answer was lost is stored once.
  */
 import { randomUUID } from 'node:crypto'
-import { DeliverPolicy, DiscardPolicy, JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream'
+import { DeliverPolicy, DiscardPolicy, JetStreamApiError } from '@nats-io/jetstream'
 import type { ConsumerMessages, StreamInfo } from '@nats-io/jetstream'
 import { VelaError } from '../../core/errors.ts'
+import { hasApiCode, isWrongSequence, STREAM_NOT_FOUND } from '../../nats/api-errors.ts'
 import type { Nats } from '../../nats/types.ts'
 import { journalSubjects } from './wire.ts'
 
@@ -42,7 +43,7 @@ export function createJournal(nats: Nats): Journal {
     try {
       return await manager.streams.info(stream)
     } catch (thrown) {
-      if (!hasCode(thrown, JetStreamApiCodes.StreamNotFound)) throw thrown
+      if (!hasApiCode(thrown, STREAM_NOT_FOUND)) throw thrown
       return await manager.streams.add({
         name: stream,
         subjects: [journalSubjects(nats.prefix)],
@@ -69,7 +70,7 @@ export function createJournal(nats: Nats): Journal {
       })
       return seq
     } catch (thrown) {
-      if (hasCode(thrown, JetStreamApiCodes.StreamWrongLastSequence)) return undefined
+      if (isWrongSequence(thrown)) return undefined
       throw thrown
     }
   }
@@ -122,6 +123,3 @@ export function unavailable(cause: unknown): VelaError {
     { cause },
   )
 }
-
-const hasCode = (thrown: unknown, code: number): boolean =>
-  thrown instanceof JetStreamApiError && thrown.code === code

@@ -3,7 +3,15 @@
  * admitted by the copy (quota, and what a conditional write expects), then put in order by the journal.
  */
 import { VelaError } from '../../core/errors.ts'
-import { checkExpiry, checkKey, checkKeys, checkMetadata, checkVersion, refuse } from '../../kv/check.ts'
+import {
+  checkExpiry,
+  checkKey,
+  checkKeys,
+  checkMetadata,
+  checkVersion,
+  conflict,
+  refuse,
+} from '../../kv/check.ts'
 import { collect } from '../../kv/collect.ts'
 import {
   DEFAULT_MAX_VALUE_BYTES,
@@ -151,12 +159,4 @@ export function createClusterNamespace(
       return await local().list(options)
     },
   }
-}
-
-function conflict(version: number): never {
-  throw new VelaError(
-    'VELA_KV_CONFLICT',
-    version === 0 ? 'There is no such key.' : `The key is at version ${version}.`,
-    { details: { version: version === 0 ? null : version } },
-  )
 }

@@ -12,7 +12,7 @@ import type { Membership } from '../types.ts'
 import type { PeerContext, PeerHandler, PeerMessage, PeerReceived, Peers } from './types.ts'
 import { createAssembler, describeError, encodeMessage, KIND, readError } from './wire.ts'
 
-export type { PeerContext, PeerHandler, PeerMessage, PeerReceived, Peers } from './types.ts'
+export type { Peers } from './types.ts'
 
 export interface PeersDeps {
   readonly nats: Pick<Nats, 'prefix' | 'connection' | 'state' | 'onState' | 'subscribe'>

@@ -12,7 +12,7 @@ import type { PeerMessage, PeerReceived } from './types.ts'
 export const KIND = { request: 'R', answer: 'A', error: 'E', message: 'M', part: 'P' } as const
 export type Kind = (typeof KIND)[keyof typeof KIND]
 
-export const MAX_MESSAGE_BYTES: number = 64 * 1024 * 1024
+const MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 const MAX_HELD_BYTES = 256 * 1024 * 1024
 const MAX_AGE_MS = 30_000
 /** NATS counts the subjects, too. */

@@ -23,9 +23,9 @@ export interface ServiceMethodsDeps {
   readonly checkRoutes: JoinDeps['checkRoutes']
   /** Throws VELA_CLUSTER_UNAVAILABLE when nothing can be changed. */
   readonly ready: () => void
-  /** Looks at the service again, when nothing else changes it: whatever became of a change here, the copy and what runs agree in the end. */
   /** This node. */
   readonly self: string
+  /** Looks at the service again, when nothing else changes it: whatever became of a change here, the copy and what runs agree in the end. */
   readonly later: (tenant: string, service: string) => void
   readonly vela: string
   readonly log: Log

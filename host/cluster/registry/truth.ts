@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import type { KV, KvWatchEntry } from '@nats-io/kv'
 import { VelaError } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
+import { isWrongSequence } from '../../nats/api-errors.ts'
 import type { Nats } from '../../nats/nats.ts'
 import { openBucket, stateOf } from '../buckets.ts'
 import { watchBucket } from '../bucket-watch.ts'
@@ -182,7 +183,7 @@ export function openTruth({ nats, log, onChange }: TruthDeps): Truth {
         revision = await kv.put(key, text, { previousSeq: before, timeout: TIMEOUT_MS })
       } catch (error) {
         if (error instanceof VelaError) throw error
-        if (isWrongRevision(error)) throw conflict(key)
+        if (isWrongSequence(error)) throw conflict(key)
         bucket = undefined
         revision = await readBack(key, before, text, error)
       }
@@ -230,10 +231,4 @@ function conflict(key: string): VelaError {
     'VELA_CLUSTER_CONFLICT',
     `${what} was changed on another host at the same time, and that change stands. Look at what is there now, then try again.`,
   )
-}
-
-/** JetStream's answer to a compare-and-set that lost: 10071, and 10164 of later servers. */
-function isWrongRevision(error: unknown): boolean {
-  const code = (error as { readonly code?: unknown } | null)?.code
-  return code === 10_071 || code === 10_164
 }

@@ -4,7 +4,6 @@
  */
 import {
   decodeGrant,
-  decodeMeta,
   decodeSecret,
   decodeService,
   decodeTenant,
@@ -26,7 +25,6 @@ export interface Entry<Value> {
 export interface View {
   /** False when it is no news or not understood. `bytes` undefined: the key is deleted. */
   put(key: string, revision: number, bytes: Uint8Array | undefined): Key | false
-  readonly clusterId: string | undefined
   /** The key's own state, in force or not. */
   tenantKey(tenant: string): Entry<TenantRecord> | undefined
   serviceKey(tenant: string, service: string): Entry<ServiceState> | undefined
@@ -63,7 +61,6 @@ export function createView(): View {
   const secrets = new Map<string, Map<string, Entry<SecretRecord>>>()
   const grants = new Map<string, Map<string, Entry<GrantRecord>>>()
   const tokens = new Map<string, Entry<TokenEntry>>()
-  let clusterId: string | undefined
 
   const tenant = (name: string): TenantRecord | undefined => {
     const found = tenants.get(name)?.value
@@ -119,13 +116,9 @@ export function createView(): View {
     put(text, revision, bytes) {
       const key = parseKey(text)
       if (key === undefined || revision <= (revisions.get(text) ?? 0)) return false
-      if (key.kind === 'meta') clusterId = bytes === undefined ? undefined : decodeMeta(bytes)?.id
-      else if (!store(key, revision, bytes)) return false
+      if (key.kind !== 'meta' && !store(key, revision, bytes)) return false
       revisions.set(text, revision)
       return key
-    },
-    get clusterId() {
-      return clusterId
     },
     tenantKey: (name) => tenants.get(name),
     serviceKey: (owner, name) => services.get(`${owner}/${name}`),

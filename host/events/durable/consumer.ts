@@ -42,7 +42,6 @@ export interface Consumer extends Subscription {
   readonly ready: Promise<void>
   /** Where it runs. */
   readonly state: ConsumerState
-  readonly dead: number
   wakeReplays(): void
   pause(): void
   resume(): void
@@ -62,7 +61,7 @@ const MAX_RETRY_MS = 10_000
 export function createConsumer(deps: ConsumerDeps): Consumer {
   const { log, assignment, tenant, name, pattern, settings } = deps
   const key = `events/${tenant}/${name}`
-  const counts: RunnerCounts = { delivered: 0, failed: 0, dead: 0 }
+  const counts: RunnerCounts = { delivered: 0, failed: 0 }
   const ready = Promise.withResolvers<void>()
   let runner: Runner | undefined
   let isStarting = false
@@ -159,9 +158,6 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
       if (ending !== undefined) return 'ended'
       if (runner === undefined) return assignment.isMine(key) ? 'starting' : 'elsewhere'
       return isPaused ? 'paused' : 'running'
-    },
-    get dead() {
-      return counts.dead
     },
     stats: (): SubscriptionStats => ({
       waiting: runner?.waiting ?? 0,

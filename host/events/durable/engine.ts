@@ -20,7 +20,6 @@ import { aheadOf, settingsOf, type DurableOptions } from './options.ts'
 import { createTrimmer } from './trimmer.ts'
 
 export interface DurableEngine extends DurableEvents {
-  publish(event: BusEvent): Promise<{ readonly sequence: number; readonly duplicate: boolean }>
   subscribe(tenant: string, pattern: string, handler: EventHandlerBatch, options: DurableOptions): Consumer
   /** The consumer is no more: its subscription ends, its cursor and its dead letters go. */
   forget(tenant: string, consumer: string): Promise<void>

@@ -1,15 +1,11 @@
 /** What a durable consumer may be asked to do, with what is meant by what was left out. */
+import { pauseMs } from '../options.ts'
 import type { BatchOptions } from '../types.ts'
 import { MAX_UNFINISHED } from './log.ts'
 
 export interface DurableOptions extends BatchOptions {
   /** Identifies the cursor: `tenant/service/binding/subject` of guests, `host:name` of the host's own. */
   readonly name: string
-  /**
-   * Several events of one key may be in one batch, in order (false if left out). What follows one that failed, of its key and in its
-   * batch, is then delivered again whatever its outcome was.
-   */
-  readonly sameKeyTogether?: boolean
 }
 
 export interface ConsumerSettings {
@@ -57,10 +53,8 @@ export const aheadOf = (consumers: number): number =>
 
 /** A wait that a handler asks for is no longer than this. */
 export const MAX_DELAY_MS: number = 12 * 3_600_000
-const MAX_BACKOFF_MS = 60_000
 
 /** Twice as long after each attempt, at most a minute; a fifth of it by chance, so that what failed together does not return together. */
 export function backoffOf(backoffMs: number, attempts: number): number {
-  const plain = Math.min(MAX_BACKOFF_MS, backoffMs * 2 ** Math.min(attempts - 1, 30))
-  return Math.round(plain * (0.8 + 0.2 * Math.random()))
+  return Math.round(pauseMs(backoffMs, attempts) * (0.8 + 0.2 * Math.random()))
 }

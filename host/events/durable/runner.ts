@@ -14,7 +14,7 @@ import type { ConsumerSettings } from './options.ts'
 import { createProgress } from './progress.ts'
 import { createReader } from './reader.ts'
 import { createSaver } from './saver.ts'
-import { judge, judgeLost, wasNotTaken, type Verdict } from './verdicts.ts'
+import { AGAIN, judge, judgeLost, wasNotTaken, type Verdict } from './verdicts.ts'
 
 export interface RunnerDeps {
   readonly log: DurableLog
@@ -40,7 +40,6 @@ export interface RunnerDeps {
 export interface RunnerCounts {
   delivered: number
   failed: number
-  dead: number
 }
 
 export interface Runner {
@@ -59,8 +58,6 @@ export interface Runner {
   flush(): Promise<void>
   readonly running: number
   readonly waiting: number
-  /** Everything up to here was begun. */
-  readonly readTo: number
 }
 
 const MAX_HOLD_MS = 30_000
@@ -155,7 +152,7 @@ export function createRunner(deps: RunnerDeps): Runner {
     if (isNotTaken) holdOn()
     else holdMs = 0
     const verdicts = isNotTaken
-      ? batch.map((): Verdict => ({ kind: 'again', afterMs: 0, counted: false }))
+      ? batch.map(() => AGAIN)
       : 'thrown' in outcome
         ? judgeLost(batch, outcome.thrown, settings)
         : judge(batch, outcome.outcomes, settings)
@@ -194,7 +191,6 @@ export function createRunner(deps: RunnerDeps): Runner {
         atMs: now(),
         replaying: false,
       })
-      counts.dead += 1
       meter.dead()
     })
 
@@ -286,9 +282,6 @@ export function createRunner(deps: RunnerDeps): Runner {
     },
     get waiting() {
       return waiting
-    },
-    get readTo() {
-      return progress.readTo
     },
   }
 }

@@ -6,7 +6,7 @@ import { VelaError } from '../../core/errors.ts'
 import type { Cursor } from './log.ts'
 import type { Progress } from './progress.ts'
 
-export const SAVE_AFTER_MS = 50
+const SAVE_AFTER_MS = 50
 /** What was only read past costs nothing when it is read again; it is saved for the sake of trimming. */
 const SAVE_SCAN_AFTER_MS = 1_000
 const RETRY_MS = 1_000

@@ -16,8 +16,8 @@ export interface RetryRule {
 }
 
 const DONE: Verdict = { kind: 'done' }
-/** Behind one of its key that is not done. */
-const BEHIND: Verdict = { kind: 'again', afterMs: 0, counted: false }
+/** At once, and as if it had not been tried: nothing that happened was its own fault. */
+export const AGAIN: Verdict = { kind: 'again', afterMs: 0, counted: false }
 const MAX_REASON_CHARACTERS = 1_024
 
 /** One for each item, in order. */
@@ -25,7 +25,8 @@ export function judge(items: readonly Item[], outcomes: readonly Outcome[], rule
   const held = new Set<string>()
   return items.map((item, index) => {
     const { key } = item.stored.event
-    if (key !== null && held.has(key)) return BEHIND
+    // Behind one of its key that is not done.
+    if (key !== null && held.has(key)) return AGAIN
     const verdict = verdictOf(item, outcomes[index], rule)
     if (verdict.kind === 'again' && key !== null) held.add(key)
     return verdict
@@ -39,7 +40,7 @@ export function judge(items: readonly Item[], outcomes: readonly Outcome[], rule
 export function judgeLost(items: readonly Item[], thrown: unknown, rule: RetryRule): Verdict[] {
   if (items.length === 1) return items.map((item) => failedOf(item, reasonOf(thrown), rule, undefined))
   for (const item of items) item.solo = true
-  return items.map(() => ({ kind: 'again', afterMs: 0, counted: false }))
+  return items.map(() => AGAIN)
 }
 
 function verdictOf(item: Item, outcome: Outcome | undefined, rule: RetryRule): Verdict {

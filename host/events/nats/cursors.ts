@@ -5,10 +5,11 @@
 import { randomUUID } from 'node:crypto'
 import type { KV, KvEntry } from '@nats-io/kv'
 import { VelaError } from '../../core/errors.ts'
+import { hasApiCode, isWrongSequence, STREAM_NOT_FOUND } from '../../nats/api-errors.ts'
 import type { Nats } from '../../nats/types.ts'
 import type { ConsumerCursor, Cursor, CursorState, OpenEvent } from '../durable/log.ts'
 import { fromToken, type EventNames, toToken } from './names.ts'
-import { guarded, ignoring, isCode, STREAM_NOT_FOUND, type Streams } from './streams.ts'
+import { guarded, ignoring, type Streams } from './streams.ts'
 
 export interface Cursors {
   open(tenant: string, consumer: string, from: 'new' | 'all'): Promise<Cursor>
@@ -18,8 +19,6 @@ export interface Cursors {
   /** Refuses what the tenant's cursors save from now on: their holders have to open them again. */
   expire(tenant: string): void
 }
-
-export const WRONG_LAST_SEQUENCE = 10_071
 
 interface Stored {
   readonly holder: string
@@ -54,7 +53,7 @@ export function createCursors(nats: Nats, names: EventNames, streams: Streams): 
         return cursor
       } catch (error) {
         // Somebody else took it at the same moment: whoever comes last holds it.
-        if (!isCode(error, WRONG_LAST_SEQUENCE)) throw error
+        if (!isWrongSequence(error)) throw error
       }
     }
   }
@@ -159,7 +158,7 @@ class HeldCursor implements Cursor {
         this.#revision = await this.#kv.update(this.#key, text, this.#revision)
         return
       } catch (error) {
-        if (!isCode(error, WRONG_LAST_SEQUENCE)) throw error
+        if (!isWrongSequence(error)) throw error
       }
       // A save of our own may have been stored although its answer was lost; anybody else's ends us.
       const entry = await this.#kv.get(this.#key)
@@ -209,7 +208,7 @@ export async function keysOf(nats: Nats, bucket: string, filter: string): Promis
     const info = await manager.streams.info(`KV_${bucket}`, { subjects_filter: `${prefix}${filter}` })
     return Object.keys(info.state.subjects ?? {}).map((subject) => subject.slice(prefix.length))
   } catch (error) {
-    if (isCode(error, STREAM_NOT_FOUND)) return []
+    if (hasApiCode(error, STREAM_NOT_FOUND)) return []
     throw error
   }
 }

@@ -5,11 +5,12 @@
  */
 import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream'
 import type { KV, KvEntry } from '@nats-io/kv'
+import { hasApiCode, isWrongSequence, STREAM_NOT_FOUND } from '../../nats/api-errors.ts'
 import type { Nats } from '../../nats/types.ts'
 import { type DeadEvent, MAX_DEAD_EVENTS } from '../durable/log.ts'
-import { keysOf, WRONG_LAST_SEQUENCE } from './cursors.ts'
+import { keysOf } from './cursors.ts'
 import { type EventNames, fromToken, toToken } from './names.ts'
-import { guarded, ignoring, isCode, STREAM_NOT_FOUND } from './streams.ts'
+import { guarded, ignoring } from './streams.ts'
 import { decodeEvent, encodeEvent } from './wire.ts'
 
 export interface DeadLetters {
@@ -47,7 +48,7 @@ export function createDeadLetters(nats: Nats, names: EventNames, quotaBytes: num
       const { config } = await manager.streams.info(name)
       if (config.max_bytes !== quotaBytes) await manager.streams.update(name, { max_bytes: quotaBytes })
     } catch (error) {
-      if (!isCode(error, STREAM_NOT_FOUND)) throw error
+      if (!hasApiCode(error, STREAM_NOT_FOUND)) throw error
       await manager.streams.add({
         name,
         subjects: [`$KV.${names.dead(tenant)}.>`],
@@ -126,7 +127,7 @@ export function createDeadLetters(nats: Nats, names: EventNames, quotaBytes: num
     try {
       return (await manager.streams.purge(`KV_${names.dead(tenant)}`, { filter })).purged
     } catch (error) {
-      if (isCode(error, STREAM_NOT_FOUND)) return 0
+      if (hasApiCode(error, STREAM_NOT_FOUND)) return 0
       throw error
     }
   }
@@ -142,7 +143,7 @@ export function createDeadLetters(nats: Nats, names: EventNames, quotaBytes: num
         await kv.update(place.key, printLetter({ ...letter, replaying: true }), entry.revision)
         return true
       } catch (error) {
-        if (!isCode(error, WRONG_LAST_SEQUENCE)) throw error
+        if (!isWrongSequence(error)) throw error
       }
     }
   }

@@ -63,6 +63,7 @@ export class Feed {
   #attempts = 0
   #delivered = 0
   #heardMs = 0
+  #inbox = ''
   #endInbox: (() => void) | undefined
   #opening: Promise<void> | undefined
   #arrived: PromiseWithResolvers<undefined> | undefined
@@ -148,8 +149,6 @@ export class Feed {
     this.#endInbox = nats.subscribe(this.#inbox, (message) => this.#receive(message))
     this.#ask()
   }
-
-  #inbox = ''
 
   #drop(): void {
     this.#endInbox?.()

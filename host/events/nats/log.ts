@@ -3,6 +3,7 @@
  * JetStream promises when it acknowledges; Vela never acknowledges before it does.
  */
 import type { Log } from '../../core/log.ts'
+import { STREAM_NOT_FOUND } from '../../nats/api-errors.ts'
 import type { Nats } from '../../nats/types.ts'
 import type { DurableLog, StoredEvent } from '../durable/log.ts'
 import { createCursors } from './cursors.ts'
@@ -11,7 +12,7 @@ import { createFeeds, type ReaderTimes } from './feeds.ts'
 import { eventNames } from './names.ts'
 import type { OutboxLimits } from './outbox-limits.ts'
 import { createOutbox } from './outbox.ts'
-import { createStreams, guarded, STREAM_NOT_FOUND, type StreamOptions } from './streams.ts'
+import { createStreams, guarded, type StreamOptions } from './streams.ts'
 import { checkEvent, decodeEvent, encodeEvent } from './wire.ts'
 
 export interface NatsLogOptions extends StreamOptions {

@@ -3,14 +3,9 @@
  * was acknowledged), its window for duplicates, its sequences and its end are its own, and deleting a tenant is deleting a stream. One
  * stream for all would have one quota and one window, and nats-server 2.9 bounds no single subject by size.
  */
-import {
-  DiscardPolicy,
-  JetStreamApiError,
-  RetentionPolicy,
-  StorageType,
-  type StreamInfo,
-} from '@nats-io/jetstream'
+import { DiscardPolicy, RetentionPolicy, StorageType, type StreamInfo } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
+import { hasApiCode, STREAM_NAME_IN_USE, STREAM_NOT_FOUND } from '../../nats/api-errors.ts'
 import type { Nats } from '../../nats/types.ts'
 import { DEDUPE_WINDOW_MS, type LogUsage, RETENTION_MS } from '../durable/log.ts'
 import { isLost, unavailable } from './failures.ts'
@@ -19,7 +14,6 @@ import type { EventNames } from './names.ts'
 export interface StreamOptions {
   readonly quotaBytes: number
   readonly retentionMs?: number
-  readonly dedupeMs?: number
 }
 
 export interface StreamFacts {
@@ -38,9 +32,6 @@ export interface Streams {
   remove(tenant: string): Promise<void>
   tenants(): Promise<readonly string[]>
 }
-
-export const STREAM_NOT_FOUND = 10_059
-const STREAM_NAME_IN_USE = 10_058
 
 export interface StreamDeps {
   readonly nats: Nats
@@ -68,7 +59,7 @@ export function createStreams(deps: StreamDeps, options: StreamOptions): Streams
     try {
       return await manager.streams.info(names.stream(tenant))
     } catch (error) {
-      if (isCode(error, STREAM_NOT_FOUND)) return undefined
+      if (hasApiCode(error, STREAM_NOT_FOUND)) return undefined
       throw error
     }
   }
@@ -93,14 +84,14 @@ export function createStreams(deps: StreamDeps, options: StreamOptions): Streams
           discard: DiscardPolicy.New,
           max_bytes: options.quotaBytes,
           max_age: nanos(options.retentionMs ?? RETENTION_MS),
-          duplicate_window: nanos(options.dedupeMs ?? DEDUPE_WINDOW_MS),
+          duplicate_window: nanos(DEDUPE_WINDOW_MS),
           num_replicas: nats.replicas,
           allow_direct: true,
         }),
       )
     } catch (error) {
       // Another host made it in between, of another version perhaps.
-      const now = isCode(error, STREAM_NAME_IN_USE) ? await find(tenant) : undefined
+      const now = hasApiCode(error, STREAM_NAME_IN_USE) ? await find(tenant) : undefined
       if (now === undefined) throw error
       return meet(tenant, now)
     }
@@ -173,14 +164,11 @@ function changesOf(
   return Object.keys(changes).length === 0 ? undefined : changes
 }
 
-export const isCode = (error: unknown, code: number): boolean =>
-  error instanceof JetStreamApiError && error.code === code
-
 export async function ignoring(code: number, work: Promise<unknown>): Promise<void> {
   try {
     await work
   } catch (error) {
-    if (!isCode(error, code)) throw error
+    if (!hasApiCode(error, code)) throw error
   }
 }
 

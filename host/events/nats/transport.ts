@@ -121,7 +121,6 @@ export function createNatsTransport(
       group === null
         ? listenShared(tenant, pattern, deliver)
         : listen(tenant, pattern, queueOf(group), deliver),
-    onState: (callback) => nats.onState((state) => callback(state === 'connected')),
     flush: async () => {
       if (nats.state === 'connected') await nats.connection.flush().catch(() => undefined)
     },

@@ -7,6 +7,7 @@ import { VelaError } from '../../core/errors.ts'
 import type { Sql } from '../../registry/store/database.ts'
 import { blob, integer, textOrNull } from '../../registry/store/rows.ts'
 import type { Row } from '../../registry/store/rows.ts'
+import { conflict } from '../check.ts'
 import { KEY_OVERHEAD_BYTES, MEBIBYTE } from '../types.ts'
 import { sweepTenant } from './sweep.ts'
 
@@ -135,24 +136,24 @@ function chargeAfterSweep(sql: Sql, call: PutCall, key: Uint8Array, size: number
   const version = charge(sql, call, key, size)
   if (version !== undefined) return version
   const left = stored()
+  return tooMuch(size, left === undefined ? 0 : integer(left, 'bytes'), call.quotaBytes)
+}
+
+export function tooMuch(size: number, stored: number, quotaBytes: number): never {
   throw new VelaError(
     'VELA_KV_QUOTA_EXCEEDED',
-    `Not stored: it takes ${size} bytes, and the tenant has ${left === undefined ? 0 : integer(left, 'bytes')} of the ${call.quotaBytes} bytes (${Math.floor(call.quotaBytes / MEBIBYTE)} MiB) that it may store.`,
-    { details: { quotaBytes: call.quotaBytes } },
+    `Not stored: it takes ${size} bytes, and the tenant has ${stored} of the ${quotaBytes} bytes (${Math.floor(quotaBytes / MEBIBYTE)} MiB) that it may store.`,
+    { details: { quotaBytes } },
   )
 }
 
-function find(sql: Sql, space: number, key: Uint8Array): Row | undefined {
+/** What stands there of the entry, without its value; expired or not. */
+export function find(sql: Sql, space: number, key: Uint8Array): Row | undefined {
   return sql.get('SELECT version, expires, size FROM entries WHERE space = ? AND key = ?', space, key)
 }
 
 function expectVersion(version: number, expected: number | null): void {
-  if (expected === null || expected === version) return
-  throw new VelaError(
-    'VELA_KV_CONFLICT',
-    version === 0 ? 'There is no such key.' : `The key is at version ${version}.`,
-    { details: { version: version === 0 ? null : version } },
-  )
+  if (expected !== null && expected !== version) conflict(version)
 }
 
 export function expiryOf(row: Row): number | null {

@@ -6,10 +6,10 @@
 import { VelaError } from '../../core/errors.ts'
 import type { Sql } from '../../registry/store/database.ts'
 import { blob, integer, text, textOrNull } from '../../registry/store/rows.ts'
-import { KEY_OVERHEAD_BYTES, MAX_NAMESPACES, MEBIBYTE } from '../types.ts'
+import { KEY_OVERHEAD_BYTES, MEBIBYTE } from '../types.ts'
 import type { KvChange, KvExpired, KvIntent, KvPlace, KvStanding } from '../types.ts'
-import { expiryOf, hasExpired } from './entries.ts'
-import { spaceWrites } from './spaces.ts'
+import { expiryOf, find, hasExpired, tooMuch } from './entries.ts'
+import { checkNamespaces, spaceWrites } from './spaces.ts'
 
 export interface Position {
   readonly journal: string
@@ -37,13 +37,7 @@ export const replicaReads = {
       owner && sql.get('SELECT id FROM spaces WHERE tenant = ? AND name = ?', integer(owner, 'id'), namespace)
     if (owner !== undefined && space === undefined && bytes !== null)
       checkNamespaces(sql, integer(owner, 'id'))
-    const old =
-      space &&
-      sql.get(
-        'SELECT version, expires, size FROM entries WHERE space = ? AND key = ?',
-        integer(space, 'id'),
-        name,
-      )
+    const old = space && find(sql, integer(space, 'id'), name)
     if (bytes !== null) {
       const stored = owner === undefined ? 0 : integer(owner, 'bytes')
       const size = KEY_OVERHEAD_BYTES + name.length + bytes
@@ -132,7 +126,7 @@ function applyOne(sql: Sql, change: Extract<KvChange, { key: string }>): void {
   const key = Buffer.from(change.key)
   // Whoever sent it was admitted where it was sent: here nothing is refused, or copies would differ.
   const space = spaceWrites.openSpace(sql, tenant, namespace, Infinity)
-  const old = sql.get('SELECT size FROM entries WHERE space = ? AND key = ?', space.id, key)
+  const old = find(sql, space.id, key)
   const before = old === undefined ? 0 : integer(old, 'size')
   if (put === null) {
     if (old !== undefined) sql.run('DELETE FROM entries WHERE space = ? AND key = ?', space.id, key)
@@ -157,21 +151,4 @@ function applyOne(sql: Sql, change: Extract<KvChange, { key: string }>): void {
 function count(sql: Sql, tenant: number, bytes: number, keys: number): void {
   if (bytes !== 0 || keys !== 0)
     sql.run('UPDATE tenants SET bytes = bytes + ?, keys = keys + ? WHERE id = ?', bytes, keys, tenant)
-}
-
-function checkNamespaces(sql: Sql, tenant: number): void {
-  const others = sql.get('SELECT count(*) AS count FROM spaces WHERE tenant = ?', tenant)
-  if (others === undefined || integer(others, 'count') < MAX_NAMESPACES) return
-  throw new VelaError(
-    'VELA_KV_QUOTA_EXCEEDED',
-    `The tenant has ${MAX_NAMESPACES} namespaces, which is as many as it may have.`,
-  )
-}
-
-function tooMuch(size: number, stored: number, quotaBytes: number): never {
-  throw new VelaError(
-    'VELA_KV_QUOTA_EXCEEDED',
-    `Not stored: it takes ${size} bytes, and the tenant has ${stored} of the ${quotaBytes} bytes (${Math.floor(quotaBytes / MEBIBYTE)} MiB) that it may store.`,
-    { details: { quotaBytes } },
-  )
 }

@@ -29,13 +29,7 @@ export const spaceWrites = {
     const tenant = idOf(sql, TENANT, tenantName) ?? makeTenant(sql, tenantName)
     const known = idOf(sql, SPACE, tenant, name)
     if (known !== undefined) return { id: known, tenant }
-    const others = sql.get('SELECT count(*) AS count FROM spaces WHERE tenant = ?', tenant)
-    if (others !== undefined && integer(others, 'count') >= most) {
-      throw new VelaError(
-        'VELA_KV_QUOTA_EXCEEDED',
-        `The tenant has ${MAX_NAMESPACES} namespaces, which is as many as it may have.`,
-      )
-    }
+    checkNamespaces(sql, tenant, most)
     sql.run('INSERT INTO spaces (tenant, name) VALUES (?, ?)', tenant, name)
     return { id: idOf(sql, SPACE, tenant, name) ?? never(), tenant }
   },
@@ -51,6 +45,16 @@ export const spaceWrites = {
 
 const TENANT = 'SELECT id FROM tenants WHERE name = ?'
 const SPACE = 'SELECT id FROM spaces WHERE tenant = ? AND name = ?'
+
+/** Throws VELA_KV_QUOTA_EXCEEDED if the tenant has `most` of them. */
+export function checkNamespaces(sql: Sql, tenant: number, most: number = MAX_NAMESPACES): void {
+  const others = sql.get('SELECT count(*) AS count FROM spaces WHERE tenant = ?', tenant)
+  if (others === undefined || integer(others, 'count') < most) return
+  throw new VelaError(
+    'VELA_KV_QUOTA_EXCEEDED',
+    `The tenant has ${most} namespaces, which is as many as it may have.`,
+  )
+}
 
 function makeTenant(sql: Sql, name: string): number {
   sql.run('INSERT INTO tenants (name, version, bytes, keys) VALUES (?, 0, 0, 0)', name)

@@ -6,7 +6,7 @@ import type { DeadRow } from './operations/dead.ts'
 import type { EventRow, SequencedRow } from './operations/events.ts'
 
 /** Counted for every event beside its texts. */
-export const EVENT_OVERHEAD_BYTES = 64
+const EVENT_OVERHEAD_BYTES = 64
 
 export function rowOf(event: BusEvent): EventRow {
   const { id, subject, timeMs, text } = event

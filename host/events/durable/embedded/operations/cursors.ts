@@ -19,7 +19,7 @@ export interface SaveCall {
   readonly state: CursorState
 }
 
-export const MAX_CURSORS = 1_000
+const MAX_CURSORS = 1_000
 
 export const cursorReads = {
   cursors(sql: Sql, name: string): ConsumerCursor[] {

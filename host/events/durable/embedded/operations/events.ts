@@ -39,7 +39,7 @@ export interface RowPage {
 }
 
 /** What an id takes of the quota beside its characters, as long as it is remembered. */
-export const ID_BYTES = 32
+const ID_BYTES = 32
 
 const SCAN_ROWS = 256
 const MAX_SCANNED = 4_096
