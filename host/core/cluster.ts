@@ -62,7 +62,7 @@ export const clusterParts: readonly Provider[] = [
       const { createMembership } = await import('../cluster/membership.ts')
       const { createCronClaims } = await import('../cluster/cron-claims.ts')
       const box = openClusterKey(config.nats?.clusterKey ?? null)
-      const { name, ...times } = config.node
+      const { name, heartbeatMs, leaseMs, lostAfterMs } = config.node
       const vela = readVelaVersion()
       const membership = createMembership({
         nats,
@@ -71,7 +71,7 @@ export const clusterParts: readonly Provider[] = [
         vela,
         addresses: () => urls,
         load: createLoad(() => services().gauges()),
-        times,
+        times: { heartbeatMs, leaseMs, lostAfterMs },
       })
       const registry = openClusterRegistry({
         nats,

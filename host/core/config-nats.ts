@@ -2,6 +2,7 @@
  * The sections `nats` and `node` of the configuration. What is optional is null rather than missing, so that the rest of
  * the host reads one shape. Secrets (`token`, `password`, `clusterKey`) are never part of a message.
  */
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import type { SettingKind } from './config-schema.ts'
 
@@ -15,6 +16,8 @@ export interface NodeConfig {
   readonly leaseMs: number
   /** A node that was not seen for this long is gone. */
   readonly lostAfterMs: number
+  /** Where other hosts may open links to this one: `auto`, `off`, or `address:port`. */
+  readonly links: string
 }
 
 /** Where NATS is. Paths of files are absolute, or relative to the working folder. */
@@ -54,6 +57,7 @@ const PREFIX = 'a name of at most 32 letters, digits, hyphens and underscores'
 const NAME = 'a name of at most 63 lower-case letters, digits and inner hyphens'
 const FILE = 'the path of a file'
 const TEXT = 'a text of 1 to 4096 characters on one line'
+const LINKS = 'auto, off, or an address and a port such as 10.0.0.5:7222 or [fd00::5]:7222'
 const SECTION = 'an object'
 const NATS = 'an object with at least the key servers, or null'
 
@@ -101,6 +105,11 @@ export const natsSchema: z.ZodType<NatsConfig> = z.strictObject(
   NATS,
 )
 
+const isAddress = (text: string): boolean => {
+  const { host, port } = readAddress(text)
+  return isIP(host) !== 0 && port <= 65_535
+}
+
 type NodeInput = { readonly [Key in keyof NodeConfig]?: NodeConfig[Key] | undefined }
 
 export const nodeSchema: z.ZodType<NodeConfig, NodeInput> = z.strictObject(
@@ -113,9 +122,20 @@ export const nodeSchema: z.ZodType<NodeConfig, NodeInput> = z.strictObject(
     heartbeatMs: whole(50, 60_000).default(2000),
     leaseMs: whole(150, 300_000).default(6000),
     lostAfterMs: whole(200, 600_000).default(10_000),
+    links: z
+      .string(LINKS)
+      .regex(/^(?:auto|off|(?:\[[0-9a-fA-F:.]+\]|\d+\.\d+\.\d+\.\d+):\d{1,5})$/, LINKS)
+      .refine((links) => links === 'auto' || links === 'off' || isAddress(links), LINKS)
+      .default('auto'),
   },
   SECTION,
 )
+
+/** Of `node.links`, where it is an address and a port. */
+export function readAddress(text: string): { readonly host: string; readonly port: number } {
+  const colon = text.lastIndexOf(':')
+  return { host: text.slice(0, colon).replaceAll(/[[\]]/g, ''), port: Number(text.slice(colon + 1)) }
+}
 
 /** Settings that are paths of files. */
 export const NATS_PATHS: readonly (readonly string[])[] = [

@@ -181,6 +181,7 @@ export function listSettings(): { readonly path: readonly string[]; readonly kin
   for (const { path, kind } of NATS_SETTINGS) add(path, kind)
   add(['node', 'name'], 'nullable-text')
   for (const key of ['heartbeatMs', 'leaseMs', 'lostAfterMs']) add(['node', key], 'integer')
+  add(['node', 'links'], 'text')
   add(['drainMs'], 'integer')
   add(['policy'], 'json')
   return found

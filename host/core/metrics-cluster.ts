@@ -20,6 +20,8 @@ export interface ClusterTraffic {
   readonly callsOpen: number
   /** Requests to other hosts that wait for their answer. */
   readonly requestsWaiting: number
+  /** Open links, to other hosts and of them. */
+  readonly links: number
 }
 
 const STATES = ['starting', 'ready', 'draining', 'lost']
@@ -87,4 +89,5 @@ export function createClusterMetrics(
     gauge,
     (now) => now.requestsWaiting,
   )
+  traffic('vela_cluster_links', 'Open links, to other hosts and of them', gauge, (now) => now.links)
 }

@@ -6,6 +6,7 @@ import type { Peers } from '../cluster/peers/types.ts'
 import type { Actors } from '../concurrency/actors/actors.ts'
 import { lazy } from '../di/token.ts'
 import { provide, type Provider } from '../di/provider.ts'
+import { readAddress } from './config-nats.ts'
 import type { ClusterTraffic } from './metrics-cluster.ts'
 import { PART } from './parts.ts'
 
@@ -23,11 +24,12 @@ export interface HostCalls {
 
 export const peerParts: readonly Provider[] = [
   provide(PART.peers, {
-    inject: [PART.cluster, PART.log],
-    async useFactory({ cluster }, log): Promise<HostPeers> {
+    inject: [PART.cluster, PART.log, PART.config],
+    async useFactory({ cluster }, log, { node: { links } }): Promise<HostPeers> {
       if (cluster === null) return { peers: null }
       const { createPeers } = await import('../cluster/peers/peers.ts')
-      return { peers: createPeers({ ...cluster, log }) }
+      const at = links === 'auto' || links === 'off' ? links : readAddress(links)
+      return { peers: createPeers({ ...cluster, log, links: at }) }
     },
     dispose: ({ peers }) => peers?.close(),
   }),
@@ -64,5 +66,6 @@ export function trafficOf(actors: Actors, peers: Peers, calls: NodeCalls): Clust
     calls: calls.traffic,
     callsOpen: calls.open,
     requestsWaiting: peers.waiting,
+    links: peers.links,
   }
 }

@@ -6,7 +6,7 @@ import { VelaError } from '../../host/core/errors.ts'
 import { createActorsInCluster } from '../../host/cluster/actors/assemble.ts'
 import type { ClusterActors } from '../../host/cluster/actors/cluster-actors.ts'
 import { createMembership, type Member } from '../../host/cluster/membership.ts'
-import { createPeers, type Peers } from '../../host/cluster/peers/peers.ts'
+import { createPeers, type LinksAt, type Peers } from '../../host/cluster/peers/peers.ts'
 import type { Nats } from '../../host/nats/types.ts'
 import { eventually, makeHome, type FakeHome, type Stage, type Taken } from '../actors/host-support.ts'
 import { createTestLog, open } from '../nats/open.ts'
@@ -31,15 +31,25 @@ export interface NodeOptions {
   readonly keep?: boolean
   readonly tidyEveryMs?: number
   readonly spareBytes?: number
+  readonly links?: LinksAt
+  /** What it is given as NATS; `url` if left out. */
+  readonly via?: string
   /** The host's own store; an empty one if left out. */
   readonly own?: ActorStore
 }
 
 export const newPrefix = (): string => `t${process.pid}x${++nodes}`
 
-export async function startNode({ url, prefix, keep = false, ...options }: NodeOptions): Promise<Node> {
+export async function startNode({
+  url,
+  via = url,
+  prefix,
+  keep = false,
+  links = 'auto',
+  ...options
+}: NodeOptions): Promise<Node> {
   const log = createTestLog()
-  const nats = await open({ servers: [url], prefix }, log, { pingMs: 500, retryMs: 100, dialMs: 2000 })
+  const nats = await open({ servers: [via], prefix }, log, { pingMs: 500, retryMs: 100, dialMs: 2000 })
   const member = createMembership({
     nats,
     log,
@@ -49,7 +59,7 @@ export async function startNode({ url, prefix, keep = false, ...options }: NodeO
     load: () => ({ cpu: 0, turns: 0, queue: 0 }),
     times: TIMES,
   })
-  const peers = createPeers({ nats, membership: member, log })
+  const peers = createPeers({ nats, membership: member, log, links })
   const cache = await openActorStore({ dataDir: null })
   const own = options.own ?? (await openActorStore({ dataDir: null }))
   const homes: FakeHome[] = []

@@ -50,5 +50,7 @@ export interface Peers {
   listen(channel: string, receive: (received: PeerReceived, from: string) => void): () => void
   /** Requests that wait for an answer. */
   readonly waiting: number
+  /** Open links, to others and of others. */
+  readonly links: number
   close(): void
 }

@@ -20,24 +20,25 @@ const ROOM_BYTES = 1024
 const NEWLINE = 10
 const EMPTY = Buffer.alloc(0)
 
-/** The payloads to publish, in order. Throws VELA_CAPABILITY_BAD_CALL for a message over 64 MiB. */
-export function encodeMessage(
-  kind: Kind,
-  { header, body }: PeerMessage,
-  maxPayload: number,
-): readonly Buffer[] {
+/** Throws VELA_CAPABILITY_BAD_CALL for a message over 64 MiB. */
+export function encodeWhole(kind: Kind, { header, body }: PeerMessage): Buffer {
   const head = `${kind}${JSON.stringify(header)}\n`
   const whole =
     body === undefined || typeof body === 'string'
       ? Buffer.from(body === undefined ? head : head + body)
       : Buffer.concat([Buffer.from(head), body])
+  if (whole.length <= MAX_MESSAGE_BYTES) return whole
+  throw new VelaError(
+    'VELA_CAPABILITY_BAD_CALL',
+    'A message to another host may have 64 MiB at most; send less at once',
+  )
+}
+
+/** The payloads to publish, in order. Throws what `encodeWhole` throws. */
+export function encodeMessage(kind: Kind, message: PeerMessage, maxPayload: number): readonly Buffer[] {
+  const whole = encodeWhole(kind, message)
   const most = maxPayload - ROOM_BYTES
   if (whole.length <= most) return [whole]
-  if (whole.length > MAX_MESSAGE_BYTES)
-    throw new VelaError(
-      'VELA_CAPABILITY_BAD_CALL',
-      'A message to another host may have 64 MiB at most; send less at once',
-    )
   const parts: Buffer[] = []
   const count = Math.ceil(whole.length / most)
   for (let index = 0; index < count; index++) {
