@@ -31,6 +31,8 @@ export const peerParts: readonly Provider[] = [
       const at = links === 'auto' || links === 'off' ? links : readAddress(links)
       return { peers: createPeers({ ...cluster, log, links: at }) }
     },
+    // What it served to the end is answered before the others hear that this host has gone.
+    onStop: ({ peers }) => peers?.finish(),
     dispose: ({ peers }) => peers?.close(),
   }),
   provide(PART.calls, {

@@ -10,7 +10,7 @@ interface Ends {
   readonly heard: string[]
 }
 
-async function start(): Promise<Ends> {
+async function start(hear?: (head: string) => void): Promise<Ends> {
   const { promise, resolve } = Promise.withResolvers<Socket>()
   const server = createServer(resolve).listen(0, '127.0.0.1')
   await new Promise((listening) => server.once('listening', listening))
@@ -24,7 +24,10 @@ async function start(): Promise<Ends> {
   })
   const heard: string[] = []
   link.start({
-    message: (head, payload) => heard.push(`${head}:${payload.toString()}`),
+    message(head, payload) {
+      heard.push(`${head}:${payload.toString()}`)
+      hear?.(head)
+    },
     over: () => heard.push('over'),
   })
   return { link, raw, heard }
@@ -75,4 +78,52 @@ test('a ping is answered, and one is sent now and then', async () => {
   link.send('a', Buffer.from('b'))
   await eventually(() => read).toContain('a\nb')
   expect(heard).toEqual([])
+})
+
+test('nothing is heard any more of a link that what it said has ended', async () => {
+  const { raw, link, heard } = await start((head) => {
+    if (head === 'b') link.close()
+  })
+  raw.write(Buffer.concat([frame('a'), frame('b'), frame('c'), frame('d')]))
+  await eventually(() => heard).toContain('over')
+  expect(heard).toEqual(['a:', 'b:', 'over'])
+})
+
+test('a large message on a slow way ends no link while bytes come', async () => {
+  const { promise: came, resolve: come } = Promise.withResolvers<Socket>()
+  const far = createServer(come).listen(0, '127.0.0.1')
+  // Some 8 MB a second.
+  const slow = createServer((from) => {
+    const to = connect((far.address() as { port: number }).port, '127.0.0.1')
+    to.on('data', (chunk: Buffer) => from.write(chunk))
+    from.on('data', (chunk: Buffer) => {
+      to.write(chunk)
+      from.pause()
+      setTimeout(() => from.resume(), chunk.length / 8000)
+    })
+    for (const socket of [from, to]) socket.on('error', () => undefined)
+    from.on('close', () => to.destroy())
+  }).listen(0, '127.0.0.1')
+  await Promise.all([far, slow].map((server) => new Promise((resolve) => server.once('listening', resolve))))
+  const times = { pingMs: 100, silenceMs: 1000 }
+  const near = createLink(connect((slow.address() as { port: number }).port, '127.0.0.1'), times)
+  const heard: string[] = []
+  near.start({ message: () => undefined, over: () => heard.push('near is over') })
+  near.send('first', Buffer.alloc(0))
+  const other = createLink(await came, times)
+  const startMs = performance.now()
+  other.start({
+    message: (head, { length }) => heard.push(`${head} ${length}`),
+    over: () => heard.push('far is over'),
+  })
+  onTestFinished(() => {
+    near.close()
+    other.close()
+    far.close()
+    slow.close()
+  })
+  near.send('large', Buffer.alloc(24_000_000))
+  await eventually(() => heard.length).toBe(2)
+  expect(heard).toEqual(['first 0', 'large 24000000'])
+  expect(performance.now() - startMs).toBeGreaterThan(2 * times.silenceMs)
 })

@@ -197,3 +197,81 @@ test('a link that falls silent, or breaks, ends what waits for it; another is op
   }
   expect(cables).toHaveLength(3)
 })
+
+test('what is unread of a link whose node sends another way by now is not read after', async () => {
+  const { near, far, linked } = startLinks()
+  const seen: string[] = []
+  far.handlers.set('note', ({ header }) => {
+    seen.push(String(header))
+    return { header: null }
+  })
+  await linked()
+  await near.ask('note', 'first')
+  const unread = codeOf(near.ask('note', 'unread'))
+  await new Promise((resolve) => process.nextTick(resolve))
+  near.links.drop(() => true)
+  // As NATS would have it, before the link is read.
+  far.links.superseded('near')
+  seen.push('through NATS')
+  expect(await unread).toBe('VELA_NODE_LOST')
+  await linked()
+  await near.ask('note', 'by the next')
+  expect(seen).toEqual(['first', 'through NATS', 'by the next'])
+})
+
+test('a link that begins ends the one that its node had before', async () => {
+  const cables: Cable[] = []
+  onTestFinished(async () => {
+    for (const cable of cables) await cable.close()
+  })
+  const { near, far, linked } = startLinks({
+    async bend(offer) {
+      const cable = await createCable(offer.tls?.port ?? 0)
+      cables.push(cable)
+      return { ...offer, tls: { host: '127.0.0.1', port: Number(new URL(cable.url).port) } }
+    },
+  })
+  const seen: string[] = []
+  far.handlers.set('note', ({ header }) => {
+    seen.push(String(header))
+    return { header: null }
+  })
+  await linked()
+  await near.ask('note', 'first')
+  cables[0]?.cut()
+  const unread = codeOf(near.ask('note', 'unread'))
+  await new Promise((resolve) => setImmediate(resolve))
+  near.links.drop(() => true)
+  expect(await unread).toBe('VELA_NODE_LOST')
+  await linked()
+  await near.ask('note', 'by the next')
+  expect(far.links.size).toBe(1)
+  cables[0]?.mend()
+  await near.ask('note', 'last')
+  expect(seen).toEqual(['first', 'by the next', 'last'])
+})
+
+test('answers that are taken too slowly fail, each by itself', async () => {
+  const { near, far, linked } = startLinks({ overTls: false })
+  const large = Buffer.alloc(40_000_000)
+  far.handlers.set('large', () => ({ header: null, body: large }))
+  await linked()
+  const all = await Promise.all(['1', '2', '3'].map((name) => codeOf(near.ask('large', name))))
+  expect(all).toEqual(['ok', 'ok', 'VELA_NODE_LOST'])
+  expect(await codeOf(near.ask('large', '4'))).toBe('ok')
+})
+
+test.each([true, false])('a host that stops sends what it has answered first (TLS: %s)', async (overTls) => {
+  const { near, far, linked } = startLinks({ overTls })
+  const large = Buffer.alloc(40_000_000)
+  far.handlers.set('last', () => {
+    setImmediate(() => {
+      void far.links.finish(20_000).then(() => far.links.close())
+    })
+    return { header: 'bye', body: large }
+  })
+  await linked()
+  const { header, body } = await near.ask('last', '')
+  expect([header, body.length]).toEqual(['bye', large.length])
+  await eventually(() => [near.links.size, far.links.size]).toEqual([0, 0])
+})

@@ -2,9 +2,10 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { GuestFacingError } from '../../host/capabilities/capability.ts'
 import { VelaError } from '../../host/core/errors.ts'
+import { createPeers, type Peers } from '../../host/cluster/peers/peers.ts'
 import { createAssembler, decodeMessage, encodeMessage } from '../../host/cluster/peers/wire.ts'
 import { codeOf, eventually } from '../actors/host-support.ts'
-import { become } from '../nats/open.ts'
+import { become, createTestLog } from '../nats/open.ts'
 import { startNats, type NatsServer } from '../nats/server.ts'
 import { meet, newPrefix, type Node, startNode, startNodes } from './actor-support.ts'
 import { createCable } from './cable.ts'
@@ -183,6 +184,29 @@ test('a host that gives no links is asked through NATS, and the links of a node 
   await eventually(() => [one.peers.links, three.peers.links]).toEqual([1, 1])
   expect([await ask(one, two), await ask(two, one), two.peers.links]).toEqual(['here', 'here', 0])
   await three.end()
+  await eventually(() => one.peers.links).toBe(0)
+})
+
+test('who asks through NATS has no link any more, whatever its connection says', async () => {
+  const server = await startNats()
+  onTestFinished(() => server.stop())
+  const prefix = newPrefix()
+  const one = await startNode({ url: server.url, prefix })
+  const two = await startNode({ url: server.url, prefix })
+  await meet(one, two)
+  two.peers.serve('echo', () => ({ header: 'here' }))
+  await two.nats.connection.flush()
+  const ask = (peers: Peers): Promise<unknown> =>
+    peers.request(two.member.self, 'echo', { header: null }, soon())
+  await ask(one.peers)
+  await eventually(() => [one.peers.links, two.peers.links]).toEqual([1, 1])
+  await ask(one.peers)
+  expect(two.peers.links).toBe(1)
+  // The same node, as far as the other can tell.
+  const twin = createPeers({ nats: one.nats, membership: one.member, log: createTestLog(), links: 'off' })
+  onTestFinished(() => twin.close())
+  await ask(twin)
+  expect(two.peers.links).toBe(0)
   await eventually(() => one.peers.links).toBe(0)
 })
 

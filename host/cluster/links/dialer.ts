@@ -5,7 +5,6 @@
  */
 import type { Socket } from 'node:net'
 import type { Log } from '../../core/log.ts'
-import { KEY_BYTES } from './doorway.ts'
 import { createLink, type Link, type LinkEvents, type LinkTimes } from './link.ts'
 import { dialLocal, isLocal } from './local.ts'
 import { dialTls } from './tls.ts'
@@ -28,8 +27,12 @@ interface Dialed {
   failures: number
   /** Said already. */
   problem: string | undefined
+  /** Aborts when no link is wanted any more. */
+  readonly ending: AbortController
 }
 
+const ID = /^[0-9a-f-]{36}$/
+const KEY = /^[0-9a-f]{64}$/
 const DIAL_MS = 3000
 const LEAST_REST_MS = 500
 const LONGEST_REST_MS = 60_000
@@ -71,14 +74,15 @@ export function createLinkDialer(deps: LinkDialerDeps): LinkDialer {
         rest(dialed)
         return
       }
-      const socket = await dial(offer)
+      const socket = await dial(offer, dialed.ending.signal)
       // The node may have gone meanwhile.
       if (nodes.get(node) === dialed) begin(node, dialed, socket, offer.id)
       else socket.destroy()
     } catch (thrown) {
       rest(dialed)
       const problem = thrown instanceof Error ? thrown.message : String(thrown)
-      if (dialed.problem !== problem && !isClosed) log.info('no link to a host', { node, problem })
+      const isWanted = !dialed.ending.signal.aborted
+      if (dialed.problem !== problem && isWanted) log.info('no link to a host', { node, problem })
       dialed.problem = problem
     }
   }
@@ -87,6 +91,7 @@ export function createLinkDialer(deps: LinkDialerDeps): LinkDialer {
     for (const [node, dialed] of nodes) {
       if (!isMeant(node)) continue
       nodes.delete(node)
+      dialed.ending.abort()
       dialed.link?.close()
     }
   }
@@ -97,7 +102,8 @@ export function createLinkDialer(deps: LinkDialerDeps): LinkDialer {
       if (dialed?.link !== undefined) return dialed.link
       if (isClosed) return undefined
       if (dialed === undefined) {
-        dialed = { link: undefined, restsUntilMs: 0, failures: 0, problem: undefined }
+        const ending = new AbortController()
+        dialed = { link: undefined, restsUntilMs: 0, failures: 0, problem: undefined, ending }
         nodes.set(node, dialed)
       }
       if (performance.now() >= dialed.restsUntilMs) void open(node, dialed)
@@ -117,14 +123,27 @@ export function createLinkDialer(deps: LinkDialerDeps): LinkDialer {
 }
 
 /** By the socket file where it is of this machine, by TLS else. Rejects for what does not open in time. */
-async function dial(offer: LinkOffer): Promise<Socket> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
+async function dial(offer: LinkOffer, wanted: AbortSignal): Promise<Socket> {
   const { tls, path } = offer
-  let socket: Socket
-  if (path !== null && (await isLocal(path))) socket = dialLocal(offer, path, resolve)
-  else if (tls !== null) socket = dialTls(offer, tls, resolve)
-  else throw new Error('the host takes links of its own machine only')
-  const timer = setTimeout(() => socket.destroy(new Error('does not answer in time')), DIAL_MS)
+  if (path !== null && (await isLocal(path))) {
+    try {
+      return await opened((resolve) => dialLocal(offer, path, resolve), wanted)
+    } catch (thrown) {
+      // As where machines share a file system.
+      if (tls === null) throw thrown
+    }
+  }
+  if (tls === null) throw new Error('the host takes links of its own machine only')
+  return await opened((resolve) => dialTls(offer, tls, resolve), wanted)
+}
+
+async function opened(begin: (resolve: () => void) => Socket, wanted: AbortSignal): Promise<Socket> {
+  wanted.throwIfAborted()
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const socket = begin(resolve)
+  const giveUp = (): void => void socket.destroy(new Error('does not answer in time'))
+  const timer = setTimeout(giveUp, DIAL_MS)
+  wanted.addEventListener('abort', giveUp)
   socket.on('error', reject)
   socket.once('close', () => reject(new Error('refused the link')))
   try {
@@ -132,13 +151,14 @@ async function dial(offer: LinkOffer): Promise<Socket> {
     return socket
   } finally {
     clearTimeout(timer)
+    wanted.removeEventListener('abort', giveUp)
   }
 }
 
 /** Of another host, maybe of another version. */
 function readOffer(value: unknown): LinkOffer | undefined {
   const { id, key, tls, path } = fieldsOf(value)
-  if (typeof id !== 'string' || typeof key !== 'string' || key.length !== 2 * KEY_BYTES) return undefined
+  if (typeof id !== 'string' || !ID.test(id) || typeof key !== 'string' || !KEY.test(key)) return undefined
   const { host, port } = fieldsOf(tls)
   return {
     id,

@@ -12,6 +12,8 @@ export interface Link {
   send(head: string, payload: Uint8Array): void
   /** Begins to read. What came before waits in the connection. */
   start(on: LinkEvents): void
+  /** What was sent before leaves, nothing after; who reads it ends the link then. */
+  finish(): void
   /** Calls `over`, unless it is over already. */
   close(): void
 }
@@ -43,7 +45,9 @@ const NOTHING = new Uint8Array()
 export function createLink(socket: Socket, times: LinkTimes = LINK_TIMES): Link {
   let events: LinkEvents | undefined
   let outbox: Buffer[] = []
+  let outboxBytes = 0
   let isOver = false
+  let isFinishing = false
   /** When something was sent that nothing was heard after. */
   let unheardMs: number | undefined
   let watch: NodeJS.Timeout | undefined
@@ -59,12 +63,14 @@ export function createLink(socket: Socket, times: LinkTimes = LINK_TIMES): Link 
   /** What is said in one turn of the event loop leaves at once, by one write. */
   const flush = (): void => {
     const all = outbox
+    if (all.length === 0) return
     outbox = []
+    outboxBytes = 0
     if (!isOver) socket.write(all.length === 1 ? (all[0] as Buffer) : Buffer.concat(all))
   }
 
   const send = (head: string, payload: Uint8Array): void => {
-    if (isOver) return
+    if (isOver || isFinishing) return
     const headBytes = Buffer.byteLength(head) + 1
     const frame = Buffer.allocUnsafe(LENGTH_BYTES + headBytes + payload.length)
     frame.writeUInt32LE(headBytes + payload.length, 0)
@@ -72,6 +78,7 @@ export function createLink(socket: Socket, times: LinkTimes = LINK_TIMES): Link 
     frame[LENGTH_BYTES + headBytes - 1] = NEWLINE
     frame.set(payload, LENGTH_BYTES + headBytes)
     unheardMs ??= performance.now()
+    outboxBytes += frame.length
     if (outbox.push(frame) === 1) process.nextTick(flush)
   }
 
@@ -81,6 +88,8 @@ export function createLink(socket: Socket, times: LinkTimes = LINK_TIMES): Link 
   }
 
   const heard = (head: string, payload: Buffer): void => {
+    // By what was heard just before.
+    if (isOver) return
     if (head === PING) send(PONG, NOTHING)
     else if (head !== PONG) events?.message(head, payload)
   }
@@ -93,7 +102,7 @@ export function createLink(socket: Socket, times: LinkTimes = LINK_TIMES): Link 
 
   return {
     get backlog() {
-      return socket.writableLength + outbox.reduce((bytes, { length }) => bytes + length, 0)
+      return socket.writableLength + outboxBytes
     },
     send,
     start(on) {
@@ -105,6 +114,11 @@ export function createLink(socket: Socket, times: LinkTimes = LINK_TIMES): Link 
         if (!isOver) read(chunk)
       })
       socket.resume()
+    },
+    finish() {
+      flush()
+      isFinishing = true
+      socket.end()
     },
     close: end,
   }

@@ -117,10 +117,17 @@ export function createLinkListener(deps: LinkListenerDeps): LinkListener {
       const offered = offers.get(id)
       if (offered?.node !== node)
         throw new VelaError('VELA_NODE_LOST', 'The link that is begun is not offered (any more)')
+      this.superseded(node)
       offered.isCalledFor = true
       begin(offered)
     },
+    superseded: (from) => dropAll(({ node, link }) => node === from && link !== undefined),
     drop: (isMeant) => dropAll(({ node }) => isMeant(node)),
+    finish() {
+      isClosed = true
+      dropAll(({ link }) => link === undefined)
+      for (const { link } of offers.values()) link?.finish()
+    },
     get size() {
       let count = 0
       for (const { link } of offers.values()) if (link !== undefined) count += 1

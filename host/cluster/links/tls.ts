@@ -3,16 +3,24 @@
  * key, so each proves itself by it; it is used once, and the exchange of keys keeps what was said from who learns it later.
  * Threat: who can reach the port and is no node gets no further than the handshake, which is bounded in time and number.
  */
+import { constants } from 'node:crypto'
 import type { AddressInfo, Socket } from 'node:net'
 import { connect, createServer, type SecureVersion, type Server, type TLSSocket } from 'node:tls'
 import { INTRODUCTION_MS, MOST_VISITORS, type Visitors } from './doorway.ts'
 import type { LinkOffer } from './types.ts'
 
+/** No tickets: one would open a connection without the key, and who learns the key of tickets could read what was said. */
 export const TLS: {
   readonly ciphers: string
   readonly minVersion: SecureVersion
   readonly maxVersion: SecureVersion
-} = { ciphers: 'ECDHE-PSK-CHACHA20-POLY1305', minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' }
+  readonly secureOptions: number
+} = {
+  ciphers: 'ECDHE-PSK-CHACHA20-POLY1305',
+  minVersion: 'TLSv1.2',
+  maxVersion: 'TLSv1.2',
+  secureOptions: constants.SSL_OP_NO_TICKET,
+}
 
 export interface TlsDoor {
   readonly port: number
@@ -34,6 +42,8 @@ export async function openTlsDoor(
       return visitors.keyOf(id)
     },
   })
+  // Who says nothing keeps no process up.
+  server.on('connection', (socket: Socket) => socket.unref())
   server.on('secureConnection', (socket) => {
     socket.on('error', () => socket.destroy())
     visitors.arrived(names.get(socket) ?? '', socket)

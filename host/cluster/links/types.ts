@@ -32,8 +32,12 @@ export interface LinkListener {
    * not offered (any more).
    */
   begin(from: string, id: string): void
+  /** The node sends another way by now: what is unread of the link it had was sent before, and is not read after. */
+  superseded(from: string): void
   /** Ends all links that `isMeant`, and their offers. */
   drop(isMeant: (node: string) => boolean): void
+  /** Takes no more, and ends the links there are when what was sent by them has arrived. */
+  finish(): void
   /** Open links. */
   readonly size: number
   close(): void

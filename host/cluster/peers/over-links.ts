@@ -2,6 +2,7 @@
  * Requests between nodes over links: through no server, so for about half the time. They are what NATS would have carried, in the same
  * order, and say the same when they fail; a link lives only while both of its hosts have NATS.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { VelaError } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
 import { createLinkDialer } from '../links/dialer.ts'
@@ -10,7 +11,7 @@ import { createLinkListener } from '../links/listener.ts'
 import type { LinkAddress } from '../links/types.ts'
 import type { Asking, Way } from './asking.ts'
 import type { Serving } from './serving.ts'
-import type { PeerHandler } from './types.ts'
+import type { PeerHandler, PeerMessage } from './types.ts'
 import { decodeMessage, encodeWhole, KIND } from './wire.ts'
 
 export interface OverLinksDeps {
@@ -31,8 +32,12 @@ export interface OverLinksDeps {
 export interface OverLinks {
   /** Undefined: there is none (yet). Throws VELA_CELL_OVERLOADED if too much waits to be sent there. */
   to(node: string): Way | undefined
+  /** The node has asked through NATS, which who has a link does not: the one it had is over. */
+  superseded(from: string): void
   /** Ends the links of these nodes, both ways. */
   drop(isMeant: (node: string) => boolean): void
+  /** Ends the links of others when they have what was answered. Resolves when they have, or after the time. */
+  finish(withinMs: number): Promise<void>
   /** Open ones, to others and of others. */
   readonly size: number
   close(): void
@@ -43,6 +48,7 @@ const SWITCHED = 'linked'
 /** Stands where an operation would: nobody waits for the answer any more. */
 const LEFT = '-'
 const NOTHING = new Uint8Array()
+const LOOK_MS = 5
 const MOST_BACKLOG = 64 * 1024 * 1024
 
 export function createOverLinks(deps: OverLinksDeps): OverLinks {
@@ -98,8 +104,10 @@ export function createOverLinks(deps: OverLinksDeps): OverLinks {
           const asked = {
             from,
             to,
-            answer: (kind: 'A' | 'E', given: Parameters<typeof encodeWhole>[1]) =>
-              link.send(id, encodeWhole(kind, given)),
+            answer(kind: 'A' | 'E', given: PeerMessage) {
+              if (kind === 'A' && link.backlog > MOST_BACKLOG) throw tooSlow()
+              link.send(id, encodeWhole(kind, given))
+            },
           }
           serving.take(asked, decoded, handler)
         },
@@ -130,9 +138,15 @@ export function createOverLinks(deps: OverLinksDeps): OverLinks {
         )
       return ways.get(link)
     },
+    superseded: (from) => listener.superseded(from),
     drop(isMeant) {
       dialer.drop(isMeant)
       listener.drop(isMeant)
+    },
+    async finish(withinMs) {
+      const untilMs = performance.now() + withinMs
+      listener.finish()
+      while (listener.size > 0 && performance.now() < untilMs) await sleep(LOOK_MS)
     },
     get size() {
       return dialer.size + listener.size
@@ -144,3 +158,6 @@ export function createOverLinks(deps: OverLinksDeps): OverLinks {
     },
   }
 }
+
+const tooSlow = (): VelaError =>
+  new VelaError('VELA_NODE_LOST', 'It was done, and the answer could not be sent: it is taken too slowly')

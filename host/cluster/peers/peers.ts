@@ -35,6 +35,7 @@ export type LinksAt = 'auto' | 'off' | { readonly host: string; readonly port: n
 const MOST_SERVED = 10_000
 /** Every address of a machine: nothing that others could dial. */
 const ANY: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
+const FINISH_MS = 2000
 /** For one request about links. */
 const LINK_MS = 5000
 
@@ -100,7 +101,10 @@ export function createPeers(deps: PeersDeps): Peers {
   return {
     serve(op, handler) {
       handlers.set(op, handler)
-      const stop = overNats.serve(op, handler)
+      const stop = overNats.serve(op, (received, context) => {
+        overLinks?.superseded(context.from)
+        return handler(received, context)
+      })
       return () => {
         if (handlers.get(op) === handler) handlers.delete(op)
         stop()
@@ -138,6 +142,8 @@ export function createPeers(deps: PeersDeps): Peers {
     get links() {
       return overLinks?.size ?? 0
     },
+    // NATS is flushed when it is closed.
+    finish: async () => overLinks?.finish(FINISH_MS),
     close() {
       isClosed = true
       for (const stop of stops) stop()

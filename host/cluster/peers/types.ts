@@ -52,5 +52,7 @@ export interface Peers {
   readonly waiting: number
   /** Open links, to others and of others. */
   readonly links: number
+  /** Before the end: resolves when those who asked have what was answered, or take it too slowly. */
+  finish(): Promise<void>
   close(): void
 }
