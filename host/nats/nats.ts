@@ -233,7 +233,13 @@ class Connection implements Nats {
 
   async kv(bucket: string, options: Partial<KvOptions> = {}): Promise<KV> {
     return await once(this.#buckets, bucket, () =>
-      new Kvm(this.jetstream()).create(bucket, { replicas: this.replicas, timeout: REQUEST_MS, ...options }),
+      new Kvm(this.jetstream()).create(bucket, {
+        replicas: this.replicas,
+        timeout: REQUEST_MS,
+        // A direct read may be of a copy that is behind, and say that what was just acknowledged is not there.
+        allow_direct: this.replicas === 1,
+        ...options,
+      }),
     )
   }
 

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import { VelaError } from '../core/errors.ts'
+import { moduleBeside } from '../core/module-beside.ts'
 import {
   checkDeployment,
   checkScopes,
@@ -44,7 +45,7 @@ export async function openRegistry(options: RegistryOptions = {}): Promise<Local
   const store = await openStore<RegistryOperations>({
     dataDir: dataDir === undefined ? null : resolve(dataDir),
     maxStoreBytes: maxStoreBytes ?? null,
-    entry: storeThread(),
+    entry: moduleBeside(import.meta.url, 'store-thread'),
     log,
   })
   return {
@@ -55,12 +56,6 @@ export async function openRegistry(options: RegistryOptions = {}): Promise<Local
     mirror: mirrorOf(store),
     close: () => store.close(),
   }
-}
-
-// Type stripping does not run inside node_modules, so a published build is JavaScript all through.
-function storeThread(): URL {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  return new URL(`./store-thread.${extension}`, import.meta.url)
 }
 
 type Store = StoreClient<RegistryOperations>

@@ -134,8 +134,8 @@ export interface Registry {
   /** Of a cluster: this host acts by what the cluster has of the service now. Before a change, outside of what holds the service. */
   settle?(tenant: string, service: string): Promise<void>
   /**
-   * Of a cluster: runs what deletes a tenant (`service` null) or service and erases all that it stored. Until it has, nothing can be made
-   * under that name; what fails half-way is finished later.
+   * Runs what deletes a tenant (`service` null) or service and erases all that it stored. Until it has, nothing can be made under that
+   * name (VELA_CLUSTER_CONFLICT); what fails half-way is finished later, by a host alone when it starts.
    */
   readonly erasing?: <Result>(
     tenant: string,

@@ -21,6 +21,8 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface NatsServerOptions {
+  /** `vela-test` if left out; servers of one cluster need different ones. */
+  readonly name?: string
   /** PEM files. With `ca` clients must show a certificate. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string }
   readonly auth?: { readonly token: string } | { readonly user: string; readonly password: string }
@@ -129,7 +131,7 @@ const readLog = (file: string): string => (existsSync(file) ? readFileSync(file,
 
 function configOf(options: NatsServerOptions, port: number, dir: string): string {
   const { tls, auth } = options
-  const lines = [`listen: "127.0.0.1:${port}"`, 'server_name: "vela-test"']
+  const lines = [`listen: "127.0.0.1:${port}"`, `server_name: ${JSON.stringify(options.name ?? 'vela-test')}`]
   if (options.jetstream !== false) {
     lines.push(`jetstream { store_dir: ${JSON.stringify(dir)}, max_mem: 256MB, max_file: 4GB }`)
   }

@@ -14,6 +14,8 @@ import { guarded, ignoring, type Streams } from './streams.ts'
 export interface Cursors {
   open(tenant: string, consumer: string, from: 'new' | 'all'): Promise<Cursor>
   list(tenant: string): Promise<readonly ConsumerCursor[]>
+  /** Held on this host, and dropped by another. */
+  isGone(tenant: string, consumer: string): Promise<boolean>
   drop(tenant: string, consumer: string): Promise<void>
   dropTenant(tenant: string): Promise<void>
   /** Refuses what the tenant's cursors save from now on: their holders have to open them again. */
@@ -45,8 +47,9 @@ export function createCursors(nats: Nats, names: EventNames, streams: Streams): 
       const stored: Stored = { holder: randomUUID(), created, state }
       try {
         const text = printStored(stored)
-        const revision =
-          entry === null ? await kv.create(key, text) : await kv.update(key, text, entry.revision)
+        const put = (): Promise<number> =>
+          entry === null ? kv.create(key, text) : kv.update(key, text, entry.revision)
+        const revision = isNew ? await streams.forTenant(tenant, put, () => purge(key)) : await put()
         const cursor = new HeldCursor(nats, kv, key, stored, revision)
         const others = held.get(tenant) ?? new Map<string, HeldCursor>()
         held.set(tenant, others.set(key, cursor))
@@ -82,6 +85,13 @@ export function createCursors(nats: Nats, names: EventNames, streams: Streams): 
           found.push({ consumer: fromToken(key.slice(tenant.length + 1)), state })
         }
         return found.sort((a, b) => (a.consumer < b.consumer ? -1 : 1))
+      }),
+    isGone: (tenant, consumer) =>
+      guarded(nats, async () => {
+        const key = keyOf(tenant, consumer)
+        if (held.get(tenant)?.has(key) !== true) return false
+        const entry = await (await bucket()).get(key)
+        return entry === null || entry.operation !== 'PUT'
       }),
     drop: async (tenant, consumer) => {
       const key = keyOf(tenant, consumer)

@@ -10,7 +10,7 @@ import type { Nats } from '../../nats/types.ts'
 import { type DeadEvent, MAX_DEAD_EVENTS } from '../durable/log.ts'
 import { keysOf } from './cursors.ts'
 import { type EventNames, fromToken, toToken } from './names.ts'
-import { guarded, ignoring } from './streams.ts'
+import { guarded, ignoring, type Streams } from './streams.ts'
 import { decodeEvent, encodeEvent } from './wire.ts'
 
 export interface DeadLetters {
@@ -37,8 +37,18 @@ const AT_A_TIME = 32
 const LIST_MS = 2000
 const decoder = new TextDecoder()
 
-export function createDeadLetters(nats: Nats, names: EventNames, quotaBytes: number): DeadLetters {
+export function createDeadLetters(
+  nats: Nats,
+  names: EventNames,
+  streams: Pick<Streams, 'forTenant'>,
+  quotaBytes: number,
+): DeadLetters {
   const bucket = (tenant: string): Promise<KV> => nats.kv(names.dead(tenant))
+
+  const remove = async (tenant: string): Promise<void> => {
+    const manager = await nats.manager()
+    await ignoring(STREAM_NOT_FOUND, manager.streams.delete(`KV_${names.dead(tenant)}`))
+  }
 
   /** As a bucket is made, but one that lets its oldest go. */
   const ensure = async (tenant: string): Promise<void> => {
@@ -49,7 +59,7 @@ export function createDeadLetters(nats: Nats, names: EventNames, quotaBytes: num
       if (config.max_bytes !== quotaBytes) await manager.streams.update(name, { max_bytes: quotaBytes })
     } catch (error) {
       if (!hasApiCode(error, STREAM_NOT_FOUND)) throw error
-      await manager.streams.add({
+      const config = {
         name,
         subjects: [`$KV.${names.dead(tenant)}.>`],
         retention: RetentionPolicy.Limits,
@@ -60,7 +70,12 @@ export function createDeadLetters(nats: Nats, names: EventNames, quotaBytes: num
         num_replicas: nats.replicas,
         allow_direct: true,
         allow_rollup_hdrs: true,
-      })
+      }
+      await streams.forTenant(
+        tenant,
+        () => manager.streams.add(config),
+        () => remove(tenant),
+      )
     }
   }
 
@@ -190,11 +205,7 @@ export function createDeadLetters(nats: Nats, names: EventNames, quotaBytes: num
         for (const sequence of new Set(sequences)) count += await purge(tenant, keyOf(consumer, sequence))
         return count
       }),
-    dropTenant: (tenant) =>
-      guarded(nats, async () => {
-        const manager = await nats.manager()
-        await ignoring(STREAM_NOT_FOUND, manager.streams.delete(`KV_${names.dead(tenant)}`))
-      }),
+    dropTenant: (tenant) => guarded(nats, () => remove(tenant)),
   }
 }
 

@@ -30,3 +30,8 @@ export function isLost(error: unknown): boolean {
   if (error instanceof Error && error.name === 'JetStreamNotEnabled') return true
   return LOST.some((kind) => error instanceof kind)
 }
+
+/** The cluster has no such tenant (any more). */
+export function isNoTenant(error: unknown): boolean {
+  return error instanceof VelaError && error.code === 'VELA_TENANT_NOT_FOUND'
+}

@@ -6,12 +6,13 @@
  */
 import { createInbox, type Msg } from '@nats-io/transport-node'
 import type { Log } from '../../core/log.ts'
+import { hedged } from '../../nats/hedged.ts'
 import type { Nats } from '../../nats/types.ts'
 import type { ReadPage } from '../durable/log.ts'
 import { EventBuffer } from './buffer.ts'
 import { isLost, unavailable } from './failures.ts'
 import { placeOf } from './place.ts'
-import { pullRequest, readerConfig, requestBytes } from './pull.ts'
+import { hasNone, pullRequest, readerConfig, requestBytes } from './pull.ts'
 import { guarded, type StreamFacts } from './streams.ts'
 import { decodeEvent } from './wire.ts'
 
@@ -56,8 +57,10 @@ export class Feed {
   #received: number
   /** In the stream and not received, as the server last said. */
   #pending = 0
-  /** The end of the stream before this consumer was made. */
+  /** The end of the stream before this consumer was made, and the last that matched then where the consumer may not know. */
   #lastAtOpening = 0
+  #matchAtOpening = 0
+  #isReplicated = false
   #onTheWay = 0
   #consumer: string | undefined
   #attempts = 0
@@ -95,7 +98,8 @@ export class Feed {
 
   /** Damaged messages were received and are no events; and what was not sent although it was there does not match. */
   #advance(): void {
-    if (this.#pending === 0) this.#received = Math.max(this.#received, this.#lastAtOpening)
+    if (this.#pending === 0 && this.#received >= this.#matchAtOpening)
+      this.#received = Math.max(this.#received, this.#lastAtOpening)
     this.position = Math.max(this.position, this.#received)
   }
 
@@ -129,18 +133,25 @@ export class Feed {
     const attempt = ++this.#attempts
     this.#drop()
     // What was there and is gone is not made again here: its tenant may have been deleted.
-    const { last } = (await facts()) ?? (this.#received === 0 ? await ensure() : { last: 0 })
+    const known = (await facts()) ?? (this.#received === 0 ? await ensure() : null)
+    const { last = 0, isReplicated = false } = known ?? {}
     if (this.#isClosed) throw unavailable('The log is another one')
     if (last < this.#received) {
       onReset()
       throw unavailable('The log has lost its end')
     }
     const manager = await nats.manager()
-    const info = await manager.consumers.add(stream, readerConfig(filter, this.#received))
+    const match = isReplicated ? await manager.streams.getMessage(stream, { last_by_subj: filter }) : null
+    const info = await hedged(
+      () => manager.consumers.add(stream, readerConfig(filter, this.#received)),
+      ({ name }) => this.#remove(name),
+    )
     // Answers may come when nobody waits any more, even after the next attempt has begun.
     if (this.#isClosed || attempt !== this.#attempts) return this.#remove(info.name)
     this.#consumer = info.name
     this.#lastAtOpening = last
+    this.#matchAtOpening = match?.seq ?? 0
+    this.#isReplicated = isReplicated
     this.#isFresh = true
     this.#pending = info.num_pending
     this.#delivered = 0
@@ -157,6 +168,7 @@ export class Feed {
     this.#onTheWay = 0
     this.#pending = 0
     this.#lastAtOpening = 0
+    this.#matchAtOpening = 0
   }
 
   /** Asks for what there is room for; by halves, so that the next ones are on the way while the last are handled. */
@@ -180,6 +192,8 @@ export class Feed {
     this.#delivered = place.delivered
     this.#onTheWay = Math.max(0, this.#onTheWay - 1)
     this.#pending = place.pending
+    // On a copy that was behind when it was made, a consumer begins at the end of that copy.
+    if (place.sequence <= this.#received) return
     this.#received = place.sequence
     const { tenant, prefixLength, log } = this.#deps
     try {
@@ -250,18 +264,16 @@ export class Feed {
     if (this.#consumer === undefined || isSilent) this.#again('silence')
   }
 
-  /**
-   * Whether all that matches up to `last` has been received, and if so moves on to there. Without it a pattern that matches nothing
-   * would stand still, and hold the log's old events.
-   */
+  /** Moves on to `last` if all that matches up to there was received: a pattern without matches would hold the log's old events. */
   async skipTo(last: number): Promise<boolean> {
     const consumer = this.#consumer
     if (consumer === undefined || this.buffered > 0 || last <= this.position || this.#pending > 0)
       return false
     const manager = await this.#deps.nats.manager()
     const info = await manager.consumers.info(this.#deps.stream, consumer)
-    const isIdle = info.num_pending === 0 && info.delivered.consumer_seq === this.#delivered
-    if (!isIdle || this.buffered > 0 || this.#consumer !== consumer) return false
+    if (info.num_pending > 0 || info.delivered.consumer_seq !== this.#delivered) return false
+    if (this.#isReplicated && !(await hasNone(manager, this.#deps, this.#received, last))) return false
+    if (this.buffered > 0 || this.#consumer !== consumer) return false
     this.position = Math.max(this.position, last)
     this.#received = Math.max(this.#received, last)
     return true

@@ -39,7 +39,7 @@ export function createNatsLog(nats: Nats, log: Log, options: NatsLogOptions): Na
   }
   const streams = createStreams({ nats, names, onReplaced: reset }, options)
   const cursors = createCursors(nats, names, streams)
-  const letters = createDeadLetters(nats, names, options.quotaBytes)
+  const letters = createDeadLetters(nats, names, streams, options.quotaBytes)
   const feeds = createFeeds({
     nats,
     log,
@@ -114,7 +114,11 @@ export function createNatsLog(nats: Nats, log: Log, options: NatsLogOptions): Na
       await cursors.drop(tenant, consumer)
       await letters.drop(tenant, consumer, null)
     },
-    addDead: (tenant, letter) => letters.add(tenant, letter),
+    addDead: async (tenant, letter) => {
+      await letters.add(tenant, letter)
+      // Its service was deleted by another host, which has dropped first the cursor and then the letters: none comes after them.
+      if (await cursors.isGone(tenant, letter.consumer)) await letters.drop(tenant, letter.consumer, null)
+    },
     listDead: (tenant, consumer, limit) => letters.list(tenant, consumer, limit),
     countDead: (tenant) => letters.count(tenant),
     markReplay: (tenant, consumer, sequences) => letters.markReplay(tenant, consumer, sequences),

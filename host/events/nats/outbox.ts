@@ -10,7 +10,7 @@ import type { Log } from '../../core/log.ts'
 import type { Nats } from '../../nats/types.ts'
 import type { Appended } from '../durable/log.ts'
 import { isNoResponders, parseAnswer } from './answer.ts'
-import { unavailable } from './failures.ts'
+import { isNoTenant, unavailable } from './failures.ts'
 import { OUTBOX_LIMITS, type OutboxLimits } from './outbox-limits.ts'
 
 export interface Outbox {
@@ -30,7 +30,7 @@ export interface Outbox {
 export interface OutboxDeps {
   readonly nats: Nats
   readonly log: Log
-  /** Makes the tenant's stream if it is not there. */
+  /** Makes the tenant's stream if it is not there. VELA_TENANT_NOT_FOUND rejects what waits for it. */
   readonly ensure: (tenant: string) => Promise<unknown>
   readonly limits?: Partial<OutboxLimits>
 }
@@ -188,6 +188,7 @@ class NatsOutbox implements Outbox {
           await ensure(lane.tenant)
           lane.isOpen = true
         } catch (error) {
+          if (isNoTenant(error)) return this.drop(lane.tenant)
           log.warn('events stream unavailable', { tenant: lane.tenant, problem: String(error) })
           await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref())
         }

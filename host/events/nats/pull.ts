@@ -1,5 +1,5 @@
 /** What a reader asks of JetStream: a consumer that the server may forget, and messages in answer to requests. */
-import { AckPolicy, type ConsumerConfig, DeliverPolicy } from '@nats-io/jetstream'
+import { AckPolicy, type ConsumerConfig, DeliverPolicy, type JetStreamManager } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
 
 /** Of one request, of which two may be in flight; and with as much in the buffer no more is asked for: 12 MiB together. */
@@ -43,4 +43,16 @@ export function pullRequest(messages: number, bytes: number): string {
     expires: nanos(REQUEST_MS),
     idle_heartbeat: nanos(HEARTBEAT_MS),
   })
+}
+
+/** Nothing that matches stands between: as who leads the stream says, for a consumer may read a copy that is behind. */
+export async function hasNone(
+  manager: JetStreamManager,
+  { stream, filter }: { readonly stream: string; readonly filter: string },
+  after: number,
+  last: number,
+): Promise<boolean> {
+  const query = { seq: after + 1, next_by_subj: filter }
+  const next = await manager.streams.getMessage(stream, query)
+  return next === null || next.seq > last
 }

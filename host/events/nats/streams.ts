@@ -8,18 +8,26 @@ import { nanos } from '@nats-io/transport-node'
 import { hasApiCode, STREAM_NAME_IN_USE, STREAM_NOT_FOUND } from '../../nats/api-errors.ts'
 import type { Nats } from '../../nats/types.ts'
 import { DEDUPE_WINDOW_MS, type LogUsage, RETENTION_MS } from '../durable/log.ts'
-import { isLost, unavailable } from './failures.ts'
+import { isLost, isNoTenant, unavailable } from './failures.ts'
 import type { EventNames } from './names.ts'
 
 export interface StreamOptions {
   readonly quotaBytes: number
   readonly retentionMs?: number
+  /**
+   * Rejects VELA_TENANT_NOT_FOUND when the cluster has no such tenant, whatever this host has heard of it. Asked before anything is made
+   * for a tenant that is not there yet, and once more when it is: what is made while the tenant is deleted is taken back. Else a host
+   * that comes late would leave it to the next tenant of the name.
+   */
+  readonly admit?: (tenant: string) => Promise<void>
 }
 
 export interface StreamFacts {
   /** Another one of the same name has another birthday. */
   readonly created: string
   readonly last: number
+  /** Each has a copy on more than one server, and a reader's may be behind the one that these facts are of. */
+  readonly isReplicated: boolean
 }
 
 export interface Streams {
@@ -29,6 +37,12 @@ export interface Streams {
   facts(tenant: string): Promise<StreamFacts | undefined>
   usage(tenant: string): Promise<LogUsage>
   trim(tenant: string, below: number): Promise<void>
+  /** What is made by the work for a tenant that is deleted meanwhile is taken back; the errors are those of `admit`. */
+  forTenant<Result>(
+    tenant: string,
+    make: () => Promise<Result>,
+    takeBack: () => Promise<void>,
+  ): Promise<Result>
   remove(tenant: string): Promise<void>
   tenants(): Promise<readonly string[]>
 }
@@ -51,7 +65,7 @@ export function createStreams(deps: StreamDeps, options: StreamOptions): Streams
     const before = births.get(tenant)
     births.set(tenant, created)
     if (before !== undefined && before !== created) onReplaced(tenant)
-    return { created, last: info.state.last_seq }
+    return { created, last: info.state.last_seq, isReplicated: info.config.num_replicas > 1 }
   }
 
   const find = async (tenant: string): Promise<StreamInfo | undefined> => {
@@ -64,6 +78,24 @@ export function createStreams(deps: StreamDeps, options: StreamOptions): Streams
     }
   }
 
+  const forTenant: Streams['forTenant'] = async (tenant, make, takeBack) => {
+    await options.admit?.(tenant)
+    const made = await make()
+    try {
+      await options.admit?.(tenant)
+    } catch (error) {
+      if (isNoTenant(error)) await takeBack()
+      throw error
+    }
+    return made
+  }
+
+  const drop = async (tenant: string): Promise<void> => {
+    const manager = await nats.manager()
+    await ignoring(STREAM_NOT_FOUND, manager.streams.delete(names.stream(tenant)))
+    births.delete(tenant)
+  }
+
   const open = async (tenant: string): Promise<StreamFacts> => {
     const manager = await nats.manager()
     const found = await find(tenant)
@@ -72,23 +104,22 @@ export function createStreams(deps: StreamDeps, options: StreamOptions): Streams
       if (changes !== undefined) await manager.streams.update(names.stream(tenant), changes)
       return meet(tenant, found)
     }
+    const make = (): Promise<StreamInfo> =>
+      manager.streams.add({
+        name: names.stream(tenant),
+        subjects: [names.durable(tenant, '>')],
+        retention: RetentionPolicy.Limits,
+        storage: StorageType.File,
+        // Refuse what is over: an acknowledged event is never dropped for a new one.
+        discard: DiscardPolicy.New,
+        max_bytes: options.quotaBytes,
+        max_age: nanos(options.retentionMs ?? RETENTION_MS),
+        duplicate_window: nanos(DEDUPE_WINDOW_MS),
+        num_replicas: nats.replicas,
+        allow_direct: true,
+      })
     try {
-      return meet(
-        tenant,
-        await manager.streams.add({
-          name: names.stream(tenant),
-          subjects: [names.durable(tenant, '>')],
-          retention: RetentionPolicy.Limits,
-          storage: StorageType.File,
-          // Refuse what is over: an acknowledged event is never dropped for a new one.
-          discard: DiscardPolicy.New,
-          max_bytes: options.quotaBytes,
-          max_age: nanos(options.retentionMs ?? RETENTION_MS),
-          duplicate_window: nanos(DEDUPE_WINDOW_MS),
-          num_replicas: nats.replicas,
-          allow_direct: true,
-        }),
-      )
+      return meet(tenant, await forTenant(tenant, make, () => drop(tenant)))
     } catch (error) {
       // Another host made it in between, of another version perhaps.
       const now = hasApiCode(error, STREAM_NAME_IN_USE) ? await find(tenant) : undefined
@@ -128,13 +159,12 @@ export function createStreams(deps: StreamDeps, options: StreamOptions): Streams
         if (seq <= info.state.first_seq) return
         await ignoring(STREAM_NOT_FOUND, manager.streams.purge(names.stream(tenant), { seq }))
       }),
+    forTenant,
     remove: (tenant) =>
       guarded(nats, async () => {
-        const manager = await nats.manager()
         // One that is being made would outlive this.
         await opening.get(tenant)?.catch(() => undefined)
-        await ignoring(STREAM_NOT_FOUND, manager.streams.delete(names.stream(tenant)))
-        births.delete(tenant)
+        await drop(tenant)
       }),
     tenants: () =>
       guarded(nats, async () => {

@@ -19,23 +19,26 @@ import { VelaError } from '../../core/errors.ts'
 import { isNoSpace } from './failures.ts'
 import type { LogLevel } from './protocol.ts'
 
-export function prepareDirectory(path: string, log: (level: LogLevel, message: string) => void): void {
+export function prepareDirectory(path: string): void {
   try {
     const made = mkdirSync(path, { recursive: true, mode: 0o700 })
     if (made !== undefined) {
       chmodSync(path, 0o700)
       syncDirectory(dirname(made))
     }
-    const mode = statSync(path).mode & 0o777
-    if ((mode & 0o077) !== 0) {
-      log(
-        'warn',
-        `The data directory ${path} is open to other users (mode ${mode.toString(8)}); run: chmod 700 ${path}`,
-      )
-    }
   } catch (error) {
     throw cannot('prepare the data directory', path, error)
   }
+}
+
+/** Says so if other users of the machine can look into the directory. */
+export function warnOfAccess(path: string, log: (level: LogLevel, message: string) => void): void {
+  const mode = statSync(path).mode & 0o777
+  if ((mode & 0o077) === 0) return
+  log(
+    'warn',
+    `The data directory ${path} is open to other users (mode ${mode.toString(8)}); run: chmod 700 ${path}`,
+  )
 }
 
 /** Makes `path` an empty private file if it does not exist, and private if it does. */

@@ -1,15 +1,15 @@
 /**
  * The store thread: the only place that touches the database, so that fsync never blocks the host's event loop.
- * It knows no operation; whoever starts it passes the tables. Invariant: a reply leaves only after the commit that
+ * It knows no operation; the module that it runs passes the tables. Invariant: a reply leaves only after the commit that
  * holds its write.
  */
 import { existsSync } from 'node:fs'
-import { receiveMessageOnPort } from 'node:worker_threads'
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { openDatabase } from './database.ts'
 import type { Database } from './database.ts'
-import { pathsIn, prepareDirectory } from './directory.ts'
-import type { StoreName } from './directory.ts'
+import { pathsIn, prepareDirectory, warnOfAccess, writeFileDurably } from './directory.ts'
+import type { StoreName, StorePaths } from './directory.ts'
 import { toStoreError } from './failures.ts'
 import { createGroupCommit } from './group.ts'
 import type { Job } from './group.ts'
@@ -22,19 +22,19 @@ import type { Migrations } from './schema.ts'
 const GROUP_LIMIT = 256
 
 export interface StoreProgram<Context> {
-  /** Names its files; 'store' if left out. */
-  readonly store?: StoreName
+  /** Names its files; left out by the registry's, whose mark is the key that setUp makes. */
+  readonly store?: Exclude<StoreName, 'store'>
   readonly migrations: Migrations
   readonly operations: Operations<Context>
   /** Makes what operations are called with; may read and write the database, which nobody else uses yet. */
   setUp(database: Database, dataDir: string | null): Context
 }
 
-export function serveStore<Context>(
-  port: MessagePort,
-  options: StoreOptions,
-  program: StoreProgram<Context>,
-): void {
+/** To be called by the module that openStore was given, on the thread that it runs on. */
+export function serveStore<Context>(program: StoreProgram<Context>): void {
+  if (parentPort === null) throw new Error('a store is served by a worker thread, which openStore starts')
+  const port = parentPort
+  const options: StoreOptions = workerData
   const post = (...replies: StoreReply[]): void => port.postMessage(replies)
   const log = (level: LogLevel, message: string): void => post({ kind: 'log', level, message })
   try {
@@ -60,7 +60,9 @@ function open<Context>(
 ): Opened<Context> {
   const { dataDir, maxStoreBytes } = options
   const paths = dataDir === null ? undefined : pathsIn(dataDir, program.store)
-  if (dataDir !== null) prepareDirectory(dataDir, log)
+  if (dataDir !== null) prepareDirectory(dataDir)
+  // All stores of a host are in it; the registry's, which is always one of them, speaks for all.
+  if (dataDir !== null && program.store === undefined) warnOfAccess(dataDir, log)
   const lock = dataDir === null || paths === undefined ? undefined : takeLock(dataDir, paths, log)
   let database: Database | undefined
   const close = (): void => {
@@ -78,11 +80,18 @@ function open<Context>(
       inUse: paths !== undefined && existsSync(paths.mark),
       log,
     })
-    return { database, context: program.setUp(database, dataDir), close }
+    const context = program.setUp(database, dataDir)
+    if (program.store !== undefined && paths !== undefined) markInUse(paths, program.store)
+    return { database, context, close }
   } catch (error) {
     close()
     throw error
   }
+}
+
+/** Only when the tables are on the disk: a start that was interrupted must not look like a lost store. */
+function markInUse({ mark }: StorePaths, store: StoreName): void {
+  if (!existsSync(mark)) writeFileDurably(mark, `${store}.sqlite beside this file has been in use.\n`)
 }
 
 function listen<Context>(
