@@ -3,6 +3,7 @@
  * load: what was served is what each got, for every request burns the same. Then nine want little: what do their clients see
  * beside the greedy one, and alone?
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Guest, Metrics, RoundOptions, Running, Scenario } from '../contract.ts'
 import { guest } from '../guests.ts'
 import { type ClosedLoop, startClosedLoop } from '../load/closed-loop.ts'
@@ -71,9 +72,9 @@ async function contend(running: Running, seconds: number): Promise<number[]> {
   const loops = TENANTS.map((tenant, index) => burn(running, tenant, index === 0 ? GREEDY_LANES : LANES))
   try {
     await Promise.all(loops.map((loop) => loop.until((answer) => answer.status === 200)))
-    await wait(WARM_MS)
+    await sleep(WARM_MS)
     const before = loops.map(servedBy)
-    await wait(seconds * 1000)
+    await sleep(seconds * 1000)
     return loops.map((loop, index) => servedBy(loop) - (before[index] ?? 0))
   } finally {
     await Promise.all(loops.map((loop) => loop.stop('finish')))
@@ -92,8 +93,4 @@ function servedBy({ answers }: ClosedLoop): number {
 function jain(values: readonly number[]): number {
   const sum = values.reduce((total, value) => total + value, 0)
   return sum ** 2 / (values.length * values.reduce((total, value) => total + value ** 2, 0))
-}
-
-function wait(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

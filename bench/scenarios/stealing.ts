@@ -3,6 +3,7 @@
  * evenly over as many tenants as there are cores. The servers have every core; a request burns milliseconds, so that the load
  * itself needs little of them.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Metrics, RoundOptions, Running, Scenario } from '../contract.ts'
 import { guest } from '../guests.ts'
 import { startClosedLoop } from '../load/closed-loop.ts'
@@ -56,15 +57,11 @@ async function serve(
     loops.reduce((sum, { answers }) => sum + answers.filter(({ status }) => isRight(status)).length, 0)
   try {
     await Promise.all(loops.map((loop) => loop.until(() => true)))
-    await wait(warmMs)
+    await sleep(warmMs)
     const before = count((status) => status === 200)
-    await wait(lengthMs)
+    await sleep(lengthMs)
     return { served: count((status) => status === 200) - before, unserved: count((status) => status !== 200) }
   } finally {
     await Promise.all(loops.map((loop) => loop.stop('finish')))
   }
-}
-
-function wait(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

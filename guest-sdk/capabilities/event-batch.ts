@@ -6,6 +6,7 @@ import type { CapabilityKit } from '../kernel/capabilities.ts'
 import type { BatchTurn } from '../kernel/event-port.ts'
 import type { Callable } from '../kernel/exports.ts'
 import { freeze, indexOf, isArray, parse, slice, subscribe, toPromise } from '../kernel/primordials.ts'
+import { isThenable } from '../kernel/thenable.ts'
 
 export type BatchKit = Pick<CapabilityKit, 'createError' | 'decodeValue' | 'events'>
 
@@ -288,7 +289,3 @@ function answer({ verdicts, errors }: Run, otherwise: string): string | undefine
   }
   return otherwise === '0' && some === '' ? undefined : `[${otherwise},[${some}]]`
 }
-
-/** What has a `then` may be anything; reading it may throw, on the guest's bill. */
-const isThenable = (value: unknown): boolean =>
-  (typeof value === 'object' || typeof value === 'function') && value !== null && 'then' in value

@@ -18,8 +18,6 @@ export interface EncodedEvent extends EventFields {
   readonly depth: number
 }
 
-export type CloudEvent = Readonly<Record<string, unknown>>
-
 /** Exactly one of `text` (encoded) and `data` says what the data is. */
 export type ReceivedEvent = EventFields & {
   readonly depth: number
@@ -29,11 +27,6 @@ export type ReceivedEvent = EventFields & {
 
 const UNDEFINED = '$["undefined"]'
 const JSON_TYPE = 'application/json'
-
-/** Throws SyntaxError if the data is neither encoded nor JSON. */
-export function toCloudEvent(event: EncodedEvent): CloudEvent {
-  return JSON.parse(cloudEventText(event)) as CloudEvent
-}
 
 export function cloudEventText(event: EncodedEvent): string {
   const { text, key } = event

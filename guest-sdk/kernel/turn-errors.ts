@@ -53,9 +53,3 @@ export class ValueTooLarge extends RangeError {
     super(`The result of the task has ${length} characters; at most ${limit} are allowed`)
   }
 }
-
-export const isThenable = (value: unknown): boolean =>
-  (typeof value === 'object' || typeof value === 'function') && value !== null && !isPlainResponse(value)
-
-/** A synchronous handler's Response has no `then`; anything else may be a promise or thenable. */
-const isPlainResponse = (value: object): boolean => !('then' in value)

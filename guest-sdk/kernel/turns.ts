@@ -19,7 +19,8 @@ import { TurnContext } from './turn-context.ts'
 import { createTurnLives } from './turn-lives.ts'
 import { createTurnWaits } from './turn-waits.ts'
 import { newTurn, type Turn } from './turn-state.ts'
-import { BadResponse, checkLength, isThenable, wholeLength } from './turn-errors.ts'
+import { isThenable } from './thenable.ts'
+import { BadResponse, checkLength, wholeLength } from './turn-errors.ts'
 import type { WebHooks } from './web-contract.ts'
 
 export interface TurnsDeps {

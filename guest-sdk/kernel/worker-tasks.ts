@@ -8,7 +8,8 @@ import type { Codec } from './late-codec.ts'
 import { TASK_MARK, TASK_VALUE_LIMIT } from './messages.ts'
 import { subscribe, toPromise } from './primordials.ts'
 import { TurnContext, type ContextDeps } from './turn-context.ts'
-import { TaskMissing, ValueTooLarge, isThenable } from './turn-errors.ts'
+import { isThenable } from './thenable.ts'
+import { TaskMissing, ValueTooLarge } from './turn-errors.ts'
 import type { Turn } from './turn-state.ts'
 
 export interface WorkerTasksDeps extends ContextDeps<Turn> {

@@ -4,6 +4,7 @@
  * but host-tasks.ts's: at most as many jobs are in here as there may be threads.
  */
 import { Piscina } from 'piscina'
+import { moduleBeside } from '../core/module-beside.ts'
 import type { ThreadJob, ThreadOutcome } from './thread-entry.ts'
 
 export interface ThreadPool {
@@ -17,11 +18,7 @@ export interface ThreadPool {
 }
 
 const IDLE_MS = 30_000
-/** This module's own extension: the package is run from its sources and from what is built of them. */
-const ENTRY = new URL(
-  import.meta.url.endsWith('.ts') ? './thread-entry.ts' : './thread-entry.js',
-  import.meta.url,
-)
+const ENTRY = moduleBeside(import.meta.url, 'thread-entry')
 
 /**
  * `size`: threads at most. `onStray`: a thread failed while it had no task (what a module left behind threw, or there

@@ -13,6 +13,7 @@ import {
   MAX_VALUE_BYTES,
 } from '../concurrency/actors/types.ts'
 import type { JsonValue } from '../registry/types.ts'
+import { readWhole } from './call-body.ts'
 import type { CapabilityCall } from './capability.ts'
 
 type Hostile = JsonValue | undefined
@@ -79,18 +80,12 @@ export function readRange(value: Hostile): ListRange {
 /** The third argument, or the body of the call if that is null: JSON that is too long for an argument. */
 export async function readChangeBody(body: CapabilityCall['body']): Promise<StateChange> {
   if (body === undefined) return refuse('A change is an object.')
-  const parts: Buffer[] = []
-  let bytes = 0
-  const source: AsyncIterable<Buffer> | Iterable<Buffer> = Symbol.asyncIterator in body ? body : [body]
-  for await (const part of source) {
-    bytes += part.length
-    if (bytes > MAX_CHANGE_BYTES)
-      return refuse(`One change has at most ${MAX_CHANGE_BYTES} bytes; write in several.`)
-    parts.push(Buffer.from(part))
-  }
+  const bytes = await readWhole(body, MAX_CHANGE_BYTES, () =>
+    refuse(`One change has at most ${MAX_CHANGE_BYTES} bytes; write in several.`),
+  )
   let change: JsonValue
   try {
-    change = JSON.parse(Buffer.concat(parts).toString('utf8')) as JsonValue
+    change = JSON.parse(bytes.toString('utf8')) as JsonValue
   } catch {
     return refuse('A change is JSON.')
   }

@@ -151,6 +151,9 @@ export function createBroker({ kinds, policy, decisionOf, epoch, hosts, onFailur
     }
   }
 
+  const withDeadline = (): string[] =>
+    [...kinds.values()].flatMap(({ kind, takesDeadline }) => (takesDeadline === true ? [kind] : []))
+
   const describe = ({ kind, binding }: Ask): string =>
     `${kind.kind} ${binding.name}: ${kind.describe(binding.options)}`
 
@@ -171,8 +174,8 @@ export function createBroker({ kinds, policy, decisionOf, epoch, hosts, onFailur
       if (ask === undefined)
         return `the manifest binds nothing called ${name}; add it under capabilities, vars or as a secret, or ${without}`
       const what = named(ask.kind.kind, name)
-      if (hasDeadline && !WITH_DEADLINE.has(ask.kind.kind))
-        return `${what} takes no deadlineMs: that is for ${[...WITH_DEADLINE].join(' and ')}`
+      if (hasDeadline && ask.kind.takesDeadline !== true)
+        return `${what} takes no deadlineMs: that is for ${withDeadline().join(' and ')}`
       const verdict = judge(deployment, ask)
       if (verdict.state !== 'granted')
         return `${what} is not granted: ${verdict.reason}; let an operator grant it (vela grants), or ${without}`
@@ -244,9 +247,6 @@ class Grant {
     this.#capability = undefined
   }
 }
-
-/** Kinds whose calls are short enough that a deadline for each makes sense. */
-const WITH_DEADLINE: ReadonlySet<string> = new Set(['services', 'kv'])
 
 /** Errors whose details were made for guests; those of others may speak of the host. */
 const WITH_DETAILS: ReadonlySet<string> = new Set(['VELA_KV_CONFLICT'])

@@ -22,6 +22,8 @@ export interface CapabilityKind<Options = unknown> {
   checkPolicy(policy: JsonValue): string | undefined
   /** One line for people: what a deployment with it can reach. */
   describe(options: Options): string
+  /** Its calls are short enough that a deadline for each makes sense (`deadlineMs` of what is injected). */
+  readonly takesDeadline?: true
   /** Why its calls would fail although it is granted, and what to do about it: who would answer them is not there. */
   lacks?(options: Options, place: Place): Promise<string | undefined>
   /** Starts serving one granted binding of one deployment, which may have more isolates. */

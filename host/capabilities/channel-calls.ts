@@ -15,6 +15,7 @@ import { chunkOf } from '../concurrency/channels/chunk.ts'
 import type { ChannelEnds } from '../concurrency/channels/ends.ts'
 import type { ChannelDirectory } from '../concurrency/channels/hub.ts'
 import type { JsonValue } from '../registry/types.ts'
+import { readWhole } from './call-body.ts'
 import { GuestFacingError } from './capability.ts'
 import type { Capability, CapabilityCall, CapabilityResult, Place } from './capability.ts'
 import type { ChannelOptions } from './channels.ts'
@@ -115,7 +116,9 @@ export function createChannelCalls(hub: ChannelDirectory, options: ChannelOption
     const most = Math.max(ends.reservedBytes, CALL_CHARACTERS * 3)
     const { body } = call
     const bytes =
-      body === undefined || Buffer.isBuffer(body) ? (body ?? Buffer.alloc(0)) : await whole(body, most)
+      body === undefined || Buffer.isBuffer(body)
+        ? (body ?? Buffer.alloc(0))
+        : await readWhole(body, most, () => badCall('More was sent than there was leave to send.'))
     if (bytes.length > MESSAGE_BYTES) checkSizes(bytes)
     // While the body came all that leaves with them has left.
     if (isClosed) throw revoked()
@@ -212,17 +215,6 @@ function reasonOf(value: JsonValue | undefined): string {
   if (value.length > MOST_REASON_CHARACTERS)
     return badCall(`A reason has at most ${MOST_REASON_CHARACTERS} characters in its encoded form.`)
   return value
-}
-
-async function whole(body: AsyncIterable<Buffer>, mostBytes: number): Promise<Buffer> {
-  const parts: Buffer[] = []
-  let length = 0
-  for await (const part of body) {
-    length += part.length
-    if (length > mostBytes) return badCall('More was sent than there was leave to send.')
-    parts.push(part)
-  }
-  return Buffer.concat(parts, length)
 }
 
 function checkSizes(bytes: Buffer): void {

@@ -11,6 +11,7 @@ import { ERRORS, VelaError } from '../core/errors.ts'
 import { BusEvent } from '../events/bus-event.ts'
 import type { EventBus, Published, PublishResult } from '../events/types.ts'
 import type { JsonValue } from '../registry/types.ts'
+import { readWhole } from './call-body.ts'
 import { GuestFacingError } from './capability.ts'
 import type { Capability, CapabilityCall, CapabilityResult, Place } from './capability.ts'
 import type { EventsOptions } from './events.ts'
@@ -158,7 +159,7 @@ export function createEventCalls(deps: EventCallsDeps): Capability {
       const depth = deeper(call.depth, 'Services and handlers of events')
       const { body } = call
       if (body === undefined || Buffer.isBuffer(body)) return publish(call, body ?? Buffer.alloc(0), depth)
-      return whole(body).then((bytes) => publish(call, bytes, depth))
+      return readWhole(body, MAX_EVENT_BYTES, tooLarge).then((bytes) => publish(call, bytes, depth))
     },
     close: () => undefined,
   }
@@ -226,17 +227,6 @@ function linesOf(bytes: Buffer): string[] {
 }
 
 const NEWLINE = 10
-
-async function whole(body: AsyncIterable<Buffer>): Promise<Buffer> {
-  const parts: Buffer[] = []
-  let length = 0
-  for await (const part of body) {
-    length += part.length
-    if (length > MAX_EVENT_BYTES) throw tooLarge()
-    parts.push(part)
-  }
-  return Buffer.concat(parts, length)
-}
 
 /** The kernel never puts several events into a call that has more than one event may have. */
 const tooLarge = (): GuestFacingError =>

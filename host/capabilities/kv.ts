@@ -52,6 +52,7 @@ export function createKvKind(kv: KvStore): CapabilityKind<KvOptions> {
   return {
     kind: 'kv',
     defaultPolicy: true,
+    takesDeadline: true,
     checkPolicy: (policy) =>
       policySchema.safeParse(policy).success
         ? undefined

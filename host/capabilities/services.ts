@@ -90,6 +90,7 @@ export function createServicesKind(targets: ServiceTargets): CapabilityKind<Serv
   return {
     kind: 'services',
     defaultPolicy: {},
+    takesDeadline: true,
     checkPolicy: (policy) =>
       policySchema.safeParse(policy).success
         ? undefined

@@ -9,6 +9,7 @@ import { asciiJson, escapeJson } from '../cells/ascii-json.ts'
 import type { WorkerIsolates } from '../concurrency/workers/isolates.ts'
 import type { WorkerPool, WorkerTask } from '../concurrency/workers/pool.ts'
 import { ERRORS, VelaError } from '../core/errors.ts'
+import { readWhole } from './call-body.ts'
 import {
   GuestFacingError,
   type Capability,
@@ -209,18 +210,9 @@ async function readText(
 ): Promise<string> {
   if (body === undefined) throw malformed()
   const most = isMap ? TASK_VALUE_LIMIT * 2 : TASK_VALUE_LIMIT
-  const parts: Buffer[] = []
-  let length = 0
-  const take = (part: Buffer): void => {
-    length += part.length
-    // UTF-8: a character has up to three bytes.
-    if (length > most * 3) throw tooLarge()
-    hold(part.length)
-    parts.push(part)
-  }
-  if (Symbol.asyncIterator in body) for await (const part of body) take(part)
-  else take(body)
-  const text = (parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)).toString('utf8')
+  // UTF-8: a character has up to three bytes.
+  const bytes = await readWhole(body, most * 3, tooLarge, hold)
+  const text = bytes.toString('utf8')
   if (text.length > most) throw tooLarge()
   return text
 }

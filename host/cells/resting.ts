@@ -2,6 +2,7 @@
  * How replicas are given up while nothing is wrong: what lives in one is asked to leave, and it goes only if nobody has
  * come meanwhile. One that others can do without first takes no more calls and finishes those it has.
  */
+import { within } from '../core/within.ts'
 import type { LivePost } from './launch.ts'
 import type { ReplicaSet } from './replica-set.ts'
 import { discard } from './replica-start.ts'
@@ -50,10 +51,7 @@ export function createResting({ set, wallMs, onRest }: RestingDeps): Resting {
     if (onRest === undefined) return
     const left = leaving.get(post) ?? askToLeave(post, onRest)
     leaving.set(post, left)
-    const late = Promise.withResolvers<void>()
-    const timer = setTimeout(late.resolve, deadlineMs)
-    await Promise.race([left, late.promise])
-    clearTimeout(timer)
+    await within(deadlineMs, left)
   }
 
   const hibernateGently = async (post: LivePost): Promise<void> => {

@@ -55,7 +55,6 @@ export interface Supervisor {
   /** Ends what has been idle for long. Called about once a second. */
   tick(nowMs: number): void
   count(): { readonly assigned: number; readonly spare: number }
-  pids(): number[]
   /** CPU time measured of each owner since the last call (microseconds). */
   takeCpuMicros(): Map<string, number>
   close(): Promise<void>
@@ -206,7 +205,6 @@ export function createSupervisor(deps: SupervisorDeps, options: SupervisorOption
       refill()
     },
     count: () => ({ assigned: slots.size, spare: spares.length }),
-    pids: () => [...processes].map((process) => process.pid),
     takeCpuMicros: () => seats.takeCpuMicros(),
     async close() {
       closed = true

@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { KV, KvWatchEntry } from '@nats-io/kv'
 import type { Log } from '../core/log.ts'
+import { hedged } from '../nats/hedged.ts'
 import type { BucketState } from './buckets.ts'
 
 export interface BucketWatchDeps {
@@ -73,7 +74,10 @@ export function watchBucket(deps: BucketWatchDeps): BucketWatch {
     const bucket = await open()
     const now = await look?.()
     if (closed) return
-    const entries = await bucket.watch()
+    const entries = await hedged(
+      () => bucket.watch(),
+      (late) => late.stop(),
+    )
     stop = () => entries.stop()
     if (closed) return entries.stop()
     seen = 0

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import type { KV } from '@nats-io/kv'
 import { VelaError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
+import { within } from '../core/within.ts'
 import type { Nats } from '../nats/nats.ts'
 import { openBucket } from './buckets.ts'
 import { watchBucket } from './bucket-watch.ts'
@@ -15,7 +16,6 @@ import { decodeNode, encodeNode } from './node-record.ts'
 import { createNodeTable } from './node-table.ts'
 import { rendezvous } from './rendezvous.ts'
 import { CLUSTER_TIMES, type ClusterTimes, type Membership, type NodeLoad } from './types.ts'
-import { within } from './within.ts'
 
 export interface MembershipDeps {
   readonly nats: Pick<Nats, 'prefix' | 'replicas' | 'jetstream' | 'onState'>
@@ -32,8 +32,6 @@ export interface MembershipDeps {
 export interface Member extends Membership {
   /** Heartbeats and watches from here on, as `starting`. Does not wait for NATS. */
   start(): void
-  /** Resolves when this host holds its lease and sees the others. Rejects VELA_CLUSTER_UNAVAILABLE after `deadlineMs`. */
-  whenMember(deadlineMs: number): Promise<void>
   /** Work may fall to this node, and be sent to it. */
   ready(): void
   /** Nothing new for this node; resolves when the others can know. */
@@ -191,28 +189,6 @@ export function createMembership(deps: MembershipDeps): Member {
         if (now === 'connected' && !leaving) void lease.beat()
       })
       lease.start()
-    },
-    async whenMember(deadlineMs) {
-      const { promise, resolve, reject } = Promise.withResolvers<void>()
-      const check = (): void => {
-        if (this.holdsLease) resolve()
-      }
-      const timer = setTimeout(() => {
-        reject(
-          new VelaError(
-            'VELA_CLUSTER_UNAVAILABLE',
-            'This host could not enter itself among the nodes of the cluster; is NATS reachable, with JetStream on?',
-          ),
-        )
-      }, deadlineMs)
-      const remove = this.onChange(check)
-      check()
-      try {
-        await promise
-      } finally {
-        clearTimeout(timer)
-        remove()
-      }
     },
     ready() {
       if (state !== 'starting') return

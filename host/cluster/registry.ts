@@ -5,6 +5,7 @@
  */
 import { VelaError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
+import { within } from '../core/within.ts'
 import type { Nats } from '../nats/nats.ts'
 import type { LocalRegistry } from '../registry/registry.ts'
 import type { SecretBox } from '../registry/secret-box.ts'
@@ -20,7 +21,6 @@ import { type Key, keys } from './registry/records.ts'
 import { serviceMethods } from './registry/service-methods.ts'
 import { openTruth } from './registry/truth.ts'
 import { createWorkQueue } from './registry/work-queue.ts'
-import { within } from './within.ts'
 
 export interface ClusterRegistryDeps {
   readonly nats: Nats
@@ -43,6 +43,8 @@ export interface ClusterRegistry extends Registry {
   pause(): Promise<void>
   /** Services run: from now on they follow what others change. */
   follow(follower: Follower): void
+  /** As NATS has it now, whatever this host has heard; rejects VELA_CLUSTER_UNAVAILABLE when that cannot be said. */
+  hasTenant(name: string): Promise<boolean>
   /** Resolves when all that this host knows of is in force on it. */
   whenInLine(): Promise<void>
   /**
@@ -174,6 +176,11 @@ export function openClusterRegistry(deps: ClusterRegistryDeps): ClusterRegistry 
     follow(next) {
       follower = next
       queue.release()
+    },
+    async hasTenant(name) {
+      ready()
+      await truth.catchUp(keys.tenant(name))
+      return truth.view.tenant(name) !== undefined
     },
     whenInLine: () => queue.whenIdle(),
     behind: () => (truth.isWhole && joined ? queue.size : null),

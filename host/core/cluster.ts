@@ -12,6 +12,7 @@ import { lazy } from '../di/token.ts'
 import { provide, type Provider } from '../di/provider.ts'
 import { checkRoutes } from '../http/router.ts'
 import type { Nats } from '../nats/types.ts'
+import { withErasing } from '../registry/erasing.ts'
 import { openRegistry } from '../registry/registry.ts'
 import { PART } from './parts.ts'
 import { readVelaVersion } from './version.ts'
@@ -104,7 +105,7 @@ export const clusterParts: readonly Provider[] = [
   provide(PART.registry, {
     inject: [PART.localRegistry, PART.cluster, PART.config, PART.nats],
     async useFactory(local, { cluster }, config, { nats }) {
-      const registry = cluster?.registry ?? local
+      const registry = cluster?.registry ?? withErasing(local)
       const patience = nats?.state === 'connected' ? SYNC_MS : LEAST_SYNC_MS
       const inLine = cluster === null || (await cluster.registry.sync(patience))
       // Before its first cluster a host makes a token of its own, and brings it along.

@@ -40,7 +40,7 @@ export interface EventConsumer {
   /** null: it is not subscribed on this host. */
   readonly pattern: string | null
   /** 'elsewhere': another host runs it. 'absent': nobody is subscribed here, its place is kept. */
-  readonly state: 'running' | 'paused' | 'starting' | 'elsewhere' | 'ended' | 'absent'
+  readonly state: 'running' | 'starting' | 'elsewhere' | 'ended' | 'absent'
   /** Events of the tenant's log behind its place, of whatever subject, and those that wait for another try. */
   readonly lag: number
   /** Batches that are being handled on this host. */

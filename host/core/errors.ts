@@ -144,7 +144,12 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   VELA_ACTOR_QUOTA_EXCEEDED: row(507, false, true, 'The tenant’s actors store as much as they may'),
 
   VELA_CLUSTER_UNAVAILABLE: row(503, true, false, 'The cluster cannot be reached'),
-  VELA_CLUSTER_CONFLICT: row(409, true, true, 'Another host changed the same thing at the same time'),
+  VELA_CLUSTER_CONFLICT: row(
+    409,
+    true,
+    true,
+    'Another host changed the same thing at the same time, or what was deleted under this name is still being erased',
+  ),
   VELA_CLUSTER_NO_KEY: row(409, false, true, 'The cluster has no key to seal secrets with'),
   VELA_NODE_LOST: row(503, true, true, 'The host that should answer is gone'),
 

@@ -5,9 +5,11 @@
 import { createDurableEngine } from '../events/durable/engine.ts'
 import type { DurableLog } from '../events/durable/log.ts'
 import { openEventLog } from '../events/durable/embedded/store.ts'
+import { tellRarely } from '../events/failure.ts'
 import { provide, type Provider } from '../di/provider.ts'
 import type { Registry } from '../registry/types.ts'
 import { VelaError } from './errors.ts'
+import { isStranger, knownOf, warnOfEventsLeft } from './events-left.ts'
 import { PART } from './parts.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -15,14 +17,21 @@ const HOUR_MS = 3_600_000
 
 export const durableEventParts: readonly Provider[] = [
   provide(PART.eventLog, {
-    inject: [PART.config, PART.log, PART.registry, PART.nats, PART.metrics],
-    async useFactory(config, log, registry, { nats }, metrics): Promise<DurableLog> {
+    inject: [PART.config, PART.log, PART.registry, PART.nats, PART.metrics, PART.cluster],
+    async useFactory(config, log, registry, { nats }, metrics, { cluster }): Promise<DurableLog> {
       const quotaBytes = config.events.quotaMb * MEBIBYTE
       const retentionMs = config.events.retentionHours * HOUR_MS
       if (nats !== null) {
         const { createNatsLog } = await import('../events/nats/log.ts')
-        const remote = createNatsLog(nats, log, { quotaBytes, retentionMs })
+        const remote = createNatsLog(nats, log, {
+          quotaBytes,
+          retentionMs,
+          async admit(tenant) {
+            if ((await cluster?.registry.hasTenant(tenant)) === false) throw noTenant(tenant)
+          },
+        })
         metrics.observe({ natsOutbox: () => remote.outbox })
+        await warnOfEventsLeft(config.data, registry, log, { quotaBytes, retentionMs })
         return remote
       }
       const local = await openEventLog({
@@ -50,13 +59,10 @@ export const durableEventParts: readonly Provider[] = [
         drainMs: config.drainMs,
         ...(cluster === null ? {} : { assignment: cluster.membership }),
         async admit(tenant) {
-          if ((await registry.getTenant(tenant)) === undefined)
-            throw new VelaError(
-              'VELA_TENANT_NOT_FOUND',
-              `There is no tenant ${tenant} to keep durable events for`,
-            )
+          if ((await registry.getTenant(tenant)) === undefined) throw noTenant(tenant)
         },
-        onFailure: createComplaints((what, error, untold) =>
+        // When the log is away, all consumers say so, again and again.
+        onFailure: tellRarely((untold, what: string, error: unknown) =>
           log.warn('durable events', { message: `Could not ${what}`, error, untold }),
         ),
       }),
@@ -67,42 +73,21 @@ export const durableEventParts: readonly Provider[] = [
   }),
 ]
 
-/** At most one a second: when the log is away, all consumers say so, again and again. */
-function createComplaints(
-  tell: (what: string, error: unknown, untold: number) => void,
-): (what: string, error: unknown) => void {
-  let toldMs = -Infinity
-  let untold = 0
-  return (what, error) => {
-    const nowMs = performance.now()
-    if (nowMs - toldMs < 1_000) {
-      untold += 1
-      return
-    }
-    toldMs = nowMs
-    tell(what, error, untold)
-    untold = 0
-  }
-}
+const noTenant = (tenant: string): VelaError =>
+  new VelaError('VELA_TENANT_NOT_FOUND', `There is no tenant ${tenant} to keep durable events for`)
 
 /**
  * A host that ended between the two steps of deleting a service or a tenant finishes it here. Only with a log of its own: what other
  * hosts have deployed this one may not have heard of yet.
  */
 async function forgetStrangers(log: DurableLog, registry: Registry): Promise<void> {
-  const services = new Set(
-    (await registry.listServices()).map(({ tenant, service }) => `${tenant}/${service}`),
-  )
-  const tenants = new Set((await registry.listTenants()).map(({ name }) => name))
+  const known = await knownOf(registry)
   for (const tenant of await log.tenants()) {
-    if (!tenants.has(tenant)) {
+    if (!known.tenants.has(tenant)) {
       await log.deleteTenant(tenant)
       continue
     }
-    for (const { consumer } of await log.cursors(tenant)) {
-      const service = consumer.split('/').slice(0, 2).join('/')
-      if (service.includes('/') && !consumer.startsWith('host:') && !services.has(service))
-        await log.dropCursor(tenant, consumer)
-    }
+    for (const { consumer } of await log.cursors(tenant))
+      if (isStranger(consumer, known)) await log.dropCursor(tenant, consumer)
   }
 }

@@ -15,6 +15,7 @@ import type { EventKind } from '../../guest-sdk/events/event.ts'
 import { compose, type Around } from '../../guest-sdk/events/middleware.ts'
 import { checkPattern, checkSubject } from '../../guest-sdk/events/subject.ts'
 import { VelaError } from '../core/errors.ts'
+import { within } from '../core/within.ts'
 import { checkName } from '../registry/names.ts'
 import { aroundBatch, type AroundHandle } from './around.ts'
 import { BusEvent } from './bus-event.ts'
@@ -213,7 +214,7 @@ export function createEventBus(
     },
     status: () => ephemeral.status(),
     async drain(deadlineMs) {
-      await Promise.all([within(ephemeral.whenEmpty(), deadlineMs), durable?.drain(deadlineMs)])
+      await Promise.all([within(deadlineMs, ephemeral.whenEmpty()), durable?.drain(deadlineMs)])
     },
     async close() {
       if (isClosed) return
@@ -229,11 +230,4 @@ export function createEventBus(
         ? handler(call.event, call)
         : aroundHandle(call.event, call, (inner) => handler(inner, call))
   }
-}
-
-async function within(work: Promise<void>, ms: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, ms)
-  await Promise.race([work, promise])
-  clearTimeout(timer)
 }

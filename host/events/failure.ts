@@ -30,16 +30,25 @@ export function createTeller(
   { tenant, pattern, name }: { readonly tenant: string; readonly pattern: string; readonly name: string },
   onFailure: OnFailure,
 ): (event: BusEvent, attempt: number, error: unknown) => void {
+  return tellRarely((untold, event: BusEvent, attempt: number, error: unknown) =>
+    onFailure({ tenant, pattern, name, subject: event.subject, id: event.id, attempt, error, untold }),
+  )
+}
+
+/** At most one a second. `untold`: how many there were since the last. */
+export function tellRarely<Args extends readonly unknown[]>(
+  tell: (untold: number, ...args: Args) => void,
+): (...args: Args) => void {
   let toldMs = -Infinity
   let untold = 0
-  return (event, attempt, error) => {
+  return (...args) => {
     const nowMs = performance.now()
     if (nowMs - toldMs < TOLD_EVERY_MS) {
       untold++
       return
     }
     toldMs = nowMs
-    onFailure({ tenant, pattern, name, subject: event.subject, id: event.id, attempt, error, untold })
+    tell(untold, ...args)
     untold = 0
   }
 }

@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path'
 import { VelaError } from '../core/errors.ts'
+import { moduleBeside } from '../core/module-beside.ts'
 import { checkName } from '../registry/names.ts'
 import { openStore } from '../registry/store/client.ts'
 import type { LogLevel } from '../registry/store/protocol.ts'
@@ -46,7 +47,7 @@ export async function openKv(options: KvOptions): Promise<KvStore> {
   const store = await openStore<KvOperations>({
     dataDir: dataDir === null ? null : resolve(dataDir),
     maxStoreBytes: options.maxStoreBytes ?? null,
-    entry: storeThread(),
+    entry: moduleBeside(import.meta.url, 'store-thread'),
     log,
   })
   const deps: NamespaceDeps = {
@@ -136,10 +137,4 @@ export async function openKv(options: KvOptions): Promise<KvStore> {
       return closing
     },
   }
-}
-
-// Type stripping does not run inside node_modules, so a published build is JavaScript all through.
-function storeThread(): URL {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  return new URL(`./store-thread.${extension}`, import.meta.url)
 }

@@ -4,17 +4,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { openActorStore } from '../../host/concurrency/actors/store/store.ts'
-import {
-  ask,
-  cart,
-  change,
-  codeOf,
-  guestAt,
-  makeDataDir,
-  makeHome,
-  makeStage,
-  eventually,
-} from './host-support.ts'
+import { makeDataDir } from '../data-dir.ts'
+import { ask, cart, change, codeOf, guestAt, makeHome, makeStage, eventually } from './host-support.ts'
 
 const BACKOFF_MS = 5
 

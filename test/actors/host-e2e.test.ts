@@ -6,7 +6,8 @@ import { runVela } from '../cli/run.ts'
 import { cellPidsOf } from '../e2e/support.ts'
 import { describeEngines, type EngineName } from '../engines.ts'
 import { Runtime } from '../../host/index.ts'
-import { codeOf, makeDataDir, eventually } from './host-support.ts'
+import { makeDataDir } from '../data-dir.ts'
+import { codeOf, eventually } from './host-support.ts'
 
 const OWN = { actors: { COUNTER: { class: 'Counter' } } }
 

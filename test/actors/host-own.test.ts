@@ -2,7 +2,8 @@
 import { expect, onTestFinished, test } from 'vitest'
 import type { HostActorContext } from '../../host/concurrency/actors/host/activation.ts'
 import { Runtime } from '../../host/index.ts'
-import { codeOf, makeDataDir, makeStage, type Stage, eventually } from './host-support.ts'
+import { makeDataDir } from '../data-dir.ts'
+import { codeOf, makeStage, type Stage, eventually } from './host-support.ts'
 
 class Counter {
   static made = 0

@@ -1,4 +1,5 @@
 /** What the directory does when things cross: entries neither stay behind nor stand at two homes. */
+import { setImmediate as settled } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { createDirectory } from '../../host/concurrency/actors/directory.ts'
 import type { ActorService, Placed } from '../../host/concurrency/actors/directory-contract.ts'
@@ -6,7 +7,6 @@ import type { Loaded } from '../../host/concurrency/actors/store/store.ts'
 import { ask, cart, codeOf, eventually, guestAt, makeHome, makeStage, sender } from './host-support.ts'
 
 const EMPTY: Loaded = { row: null, version: null, entries: [], complete: true, alarmMs: null }
-const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 test('an actor that was looked up again while its home rested stands at one home alone', async () => {
   const homes = [makeHome(), makeHome()]

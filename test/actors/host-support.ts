@@ -1,7 +1,4 @@
 /** The host's half of actors without cells: homes whose guest is the test itself, over a real store. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
 import { BODY } from '../../guest-sdk/kernel/messages.ts'
 import { createActorsKind, type ActorsOptions } from '../../host/capabilities/actors.ts'
@@ -13,12 +10,6 @@ import { openActorStore, type ActorStore } from '../../host/concurrency/actors/s
 import type { Activation, ActorAddress } from '../../host/concurrency/actors/types.ts'
 import type { JsonValue } from '../../host/registry/types.ts'
 import { createServiceFetch } from '../../host/services/service-fetch.ts'
-
-export async function makeDataDir(): Promise<string> {
-  const parent = await mkdtemp(join(tmpdir(), 'vela-actors-'))
-  onTestFinished(() => rm(parent, { recursive: true, force: true }))
-  return join(parent, 'data')
-}
 
 /** A message as the guest's kernel reads it. */
 export interface Taken {

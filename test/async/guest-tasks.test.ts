@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startHost, type Host } from '../capabilities/support.ts'
 import { describeEngines } from '../engines.ts'
+import { until } from '../until.ts'
 
 const GUEST = `
 import { Future, race, select, sleep, taskGroup, timeout } from '@vela/guest-sdk'
@@ -114,14 +115,6 @@ async function startOrigin(): Promise<Origin> {
   }
 }
 
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000
-  while (!(await isSo())) {
-    if (Date.now() > deadline) throw new Error('it never became so')
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
-
 let host: Host
 let origin: Origin
 beforeAll(async () => {
@@ -151,7 +144,7 @@ describeEngines('tasks of a service', (engine) => {
 
   test('that a failure cancels are aborted at the socket', async () => {
     expect(await ask('firstFailure', origin.url)).toEqual({ name: 'TypeError', message: 'first' })
-    await until(() => origin.silent() === 0)
+    await until('the origin has nobody', () => origin.silent() === 0)
   })
 
   test('that are too slow, or lose a race, are aborted at the socket', async () => {
@@ -160,7 +153,7 @@ describeEngines('tasks of a service', (engine) => {
       code: 'VELA_TASK_TIMEOUT',
     })
     expect(await ask('raced', origin.url)).toEqual({ value: 'three' })
-    await until(() => origin.silent() === 0)
+    await until('the origin has nobody', () => origin.silent() === 0)
   })
 
   test('are done again, with pauses, until they succeed', async () => {
@@ -189,13 +182,16 @@ describeEngines('tasks of a service', (engine) => {
       signal: controller.signal,
       headers: { 'x-origin': origin.url },
     })
-    await until(() => origin.silent() === 1)
+    await until('the origin has one', () => origin.silent() === 1)
     controller.abort()
     await expect(asked).rejects.toThrow()
-    await until(() => origin.silent() === 0)
+    await until('the origin has nobody', () => origin.silent() === 0)
     const wanted = ['VELA_TURN_CANCELED', 'fetch', 'sleep']
     let heard: string[] = []
-    await until(async () => (heard = (await ask('heard')) as string[]).length === wanted.length)
+    await until(
+      'all are heard',
+      async () => (heard = (await ask('heard')) as string[]).length === wanted.length,
+    )
     expect(heard.sort()).toEqual(wanted)
     expect(await ask('room', 12)).toBe(true)
     expect(await ask('room', 13)).toMatch(/12 timers/)

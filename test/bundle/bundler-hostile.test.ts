@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { bundleService } from '../../host/bundle/bundler.ts'
-import { VelaError } from '../../host/core/errors.ts'
+import type { VelaError } from '../../host/core/errors.ts'
+import { refusalOf, writeFiles } from './folders.ts'
 
 let top: string
 let folder: string
@@ -15,24 +16,8 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(top, { recursive: true, force: true }))
 
-function write(files: Record<string, string>, root = folder): void {
-  for (const [name, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(root, name)), { recursive: true })
-    writeFileSync(join(root, name), content)
-  }
-}
-
-async function failure(path = folder): Promise<VelaError> {
-  const error: unknown = await bundleService(path).then(
-    () => new Error('it was bundled'),
-    (thrown: unknown) => thrown,
-  )
-  expect(error).toBeInstanceOf(VelaError)
-  const velaError = error as VelaError
-  expect(JSON.stringify([velaError.message, velaError.details])).not.toContain(top)
-  expect(velaError.cause).toBeUndefined()
-  return velaError
-}
+const write = (files: Record<string, string>, root = folder): void => writeFiles(root, files)
+const failure = (path = folder): Promise<VelaError> => refusalOf(path, top)
 
 describe('a folder that somebody else wrote', () => {
   const HELLO = 'export default { fetch: (): Response => new Response("hi") }\n'

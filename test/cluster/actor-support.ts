@@ -11,6 +11,7 @@ import type { Nats } from '../../host/nats/types.ts'
 import { eventually, makeHome, type FakeHome, type Stage, type Taken } from '../actors/host-support.ts'
 import { createTestLog, open } from '../nats/open.ts'
 import { TIMES } from './hosts.ts'
+import { until } from '../until.ts'
 
 export interface Node extends Stage {
   readonly actors: ClusterActors
@@ -125,7 +126,7 @@ export async function startNode({
   }
   if (!keep) onTestFinished(() => end(false))
   member.start()
-  await member.whenMember(20_000)
+  await until('it is a node of the cluster', () => member.holdsLease)
   member.ready()
   actors.start()
   return node

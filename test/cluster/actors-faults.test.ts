@@ -3,14 +3,11 @@
  * every acknowledged increment is there, with the number it was told; no number was given twice; and in the logs epochs only grow, each of one
  * node. `VELA_FAULT_SEED` repeats a run.
  */
-import { AckPolicy, DeliverPolicy } from '@nats-io/jetstream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { decodeRecord } from '../../host/cluster/actors/records.ts'
-import { parseConfig } from '../../host/core/config.ts'
-import { createLog } from '../../host/core/log.ts'
-import { openNats } from '../../host/nats/nats.ts'
 import { createChance, SEED, type Chance } from '../actors/chance.ts'
 import { call, callSoon, deployCounter } from './counter-guest.ts'
+import { epochsOf } from './epochs.ts'
 import { eventually, startCluster, type Cluster, type Host } from './hosts.ts'
 
 const TIMES = { heartbeatMs: 500, leaseMs: 3000, lostAfterMs: 4500 }
@@ -24,8 +21,6 @@ interface Acknowledged {
   readonly n: number
 }
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
 /** One thing goes wrong, for a while. */
 async function fault(cluster: Cluster, chance: Chance): Promise<string> {
   const at = chance.below(cluster.hosts.length)
@@ -35,11 +30,11 @@ async function fault(cluster: Cluster, chance: Chance): Promise<string> {
   if (kind === 'kill') await cluster.restart(at)
   else if (kind === 'pause') {
     host.pause()
-    await pause(forMs)
+    await sleep(forMs)
     host.resume()
   } else if (kind === 'cut') {
     cluster.cables[at]?.cut()
-    await pause(forMs)
+    await sleep(forMs)
     cluster.cables[at]?.mend()
   } else if (kind === 'reset') cluster.cables[at]?.reset()
   else await cluster.nats.restart()
@@ -66,9 +61,9 @@ test(`no acknowledged increment is lost, and none is made twice (VELA_FAULT_SEED
             (n) => acknowledged.push({ counter, id, n: Number(n) }),
             () => undefined,
           )
-          await Promise.race([answered, pause(1000)])
+          await Promise.race([answered, sleep(1000)])
         } catch {
-          await pause(50)
+          await sleep(50)
         }
       }
     }
@@ -104,42 +99,8 @@ test(`no acknowledged increment is lost, and none is made twice (VELA_FAULT_SEED
       }
     }
     expect(acknowledged.length).toBeGreaterThan(50)
-    expect(await epochsOf(cluster.nats.url)).toEqual([])
+    expect(await epochsOf([cluster.nats.url])).toEqual([])
   } finally {
     await cluster.close()
   }
 }, 400_000)
-
-/** What is wrong with the epochs in the logs. */
-async function epochsOf(url: string): Promise<string[]> {
-  const config = parseConfig({ nats: { servers: [url] }, log: { level: 'silent' } })
-  if (config.nats === null) throw new Error('no NATS')
-  const nats = await openNats(config.nats, createLog(config.log))
-  const wrong: string[] = []
-  const last = new Map<string, number>()
-  const nodes = new Map<string, string>()
-  try {
-    const manager = await nats.manager()
-    const { name, num_pending: pending } = await manager.consumers.add('vela-actors', {
-      ack_policy: AckPolicy.None,
-      deliver_policy: DeliverPolicy.All,
-    })
-    expect(pending).toBeGreaterThan(0)
-    const consumer = await nats.jetstream().consumers.get('vela-actors', name)
-    for await (const message of await consumer.fetch({ max_messages: pending, expires: 5000 })) {
-      const { header, body } = decodeRecord(message.data)
-      const { subject } = message
-      if (header.epoch < (last.get(subject) ?? 0))
-        wrong.push(`${subject}: ${header.epoch} behind ${last.get(subject)}`)
-      last.set(subject, header.epoch)
-      if (header.kind !== 'epoch') continue
-      const { node } = JSON.parse(body.toString()) as { node: string }
-      const key = `${subject} ${header.epoch}`
-      if ((nodes.get(key) ?? node) !== node) wrong.push(`${key} is of ${node} and ${nodes.get(key)}`)
-      nodes.set(key, node)
-    }
-  } finally {
-    await nats.close()
-  }
-  return wrong
-}

@@ -10,6 +10,7 @@ import {
   type ChannelHub,
 } from '../../host/concurrency/channels/hub.ts'
 import { createTestLog, open } from '../nats/open.ts'
+import { until } from '../until.ts'
 
 const log = createTestLog()
 
@@ -48,7 +49,7 @@ export async function startNode(prefix: string, url: string): Promise<Node> {
     times: { heartbeatMs: 100, leaseMs: 600, lostAfterMs: 1000 },
   })
   membership.start()
-  await membership.whenMember(10_000)
+  await until('it is a node of the cluster', () => membership.holdsLease)
   membership.ready()
   const peers = createPeers({ nats, membership, log })
   const hub = createChannelHub()

@@ -10,6 +10,7 @@ import { Runtime } from '../../host/core/runtime.ts'
 import { runVela } from '../cli/run.ts'
 import { startNats, type NatsServer } from '../nats/server.ts'
 import { eventually, TIMES } from './hosts.ts'
+import { until } from '../until.ts'
 
 let server: NatsServer
 let nats: Nats
@@ -102,7 +103,7 @@ test('a node that dies without a word is lost for the others, in time, and one t
   })
   const seen = async () => (await runtime.nodes()).nodes.find(({ id }) => id === ghost.self)
   ghost.start()
-  await ghost.whenMember(30_000)
+  await until('it is a node of the cluster', () => ghost.holdsLease)
   expect(ghost.self).toMatch(/^ghost-of-a-host-[0-9a-f]{8}$/)
   expect(ghost.isMine('any key')).toBe(false)
   ghost.ready()

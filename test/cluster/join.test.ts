@@ -1,9 +1,10 @@
 /** Hosts with a registry of their own that come into a cluster, and hosts that come back. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Runtime } from '../../host/core/runtime.ts'
+import { openRegistry } from '../../host/registry/registry.ts'
 import { type Cluster, deployTo, eventually, type Host, startCluster, TOKEN } from './hosts.ts'
 
 const KEY = 'a key of these tests, long enough'
@@ -163,4 +164,50 @@ test('a cluster whose NATS has lost its disk gets its registry back from the hos
   const names = (await second.client.listServices()).map(({ service }) => service)
   expect(names.toSorted()).toEqual(['fresh', 'lone', 'shop'])
   expect(await second.get('acme', 'shop')).toContain('secret')
+}, 240_000)
+
+test('one with durable events that are not handled yet says whose they are, and how many; one without says nothing', async () => {
+  const data = await alone('events', async (runtime) => {
+    for (const tenant of ['left', 'handled', 'deleted', 'unheard'])
+      await runtime.registry.createTenant(tenant)
+    const publish = (tenant: string, n: number): Promise<unknown> =>
+      runtime.events.publish(tenant, 'orders.placed', n, { kind: 'durable' })
+    const hear = async (tenant: string, name: string, poison: number, onError: 'dead' | 'retry') => {
+      const options = { kind: 'durable', name, onError, backoffMs: 60_000 } as const
+      const handle = ({ data: n }: { data: unknown }): void => {
+        if (n === poison) throw new Error('not now')
+      }
+      await runtime.events.subscribe(tenant, 'orders.*', handle, options).ready
+    }
+    await hear('left', 'all', 0, 'retry')
+    await hear('left', 'one', 2, 'retry')
+    await hear('left', 'dead', 3, 'dead')
+    await hear('handled', 'all', 0, 'retry')
+    await hear('deleted', 'one', 2, 'retry')
+    for (const tenant of ['left', 'handled', 'deleted', 'unheard'])
+      for (const n of [1, 2, 3]) await publish(tenant, n)
+    await eventually('what can be is handled', async () => {
+      const { consumers } = await runtime.eventsControl.status('left')
+      const lags = consumers.map(({ consumer, lag, dead }) => `${consumer} ${lag} ${dead}`)
+      const others = await runtime.eventsControl.status('handled')
+      return lags.join() === 'host:all 0 0,host:dead 0 1,host:one 1 0' && others.consumers[0]?.lag === 0
+    })
+  })
+  const registry = await openRegistry({ dataDir: data })
+  await registry.deleteTenant('deleted', true)
+  await registry.close()
+
+  const told = (host: Host): unknown[] =>
+    host
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('events of this host'))
+      .map((line) => (JSON.parse(line) as { left?: unknown }).left)
+  const host = await cluster.add({ data })
+  expect(told(host)).toEqual([[{ tenant: 'left', events: 1, deadLetters: 1 }]])
+  await host.stop()
+
+  const without = await cluster.add()
+  expect(told(without)).toEqual([])
+  expect(readdirSync(without.data).filter((name) => name.startsWith('events'))).toEqual([])
 }, 240_000)

@@ -7,9 +7,9 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { createClusterKv, type ClusterKv } from '../../host/cluster/kv/store.ts'
 import { decodeChange, encodeChange, encodeDrop } from '../../host/cluster/kv/wire.ts'
 import { openKv } from '../../host/kv/store.ts'
-import type { KvNamespace } from '../../host/kv/types.ts'
 import { createTestLog, open } from '../nats/open.ts'
 import { startNats, type NatsServer } from '../nats/server.ts'
+import { bytes, textOf } from '../kv/support.ts'
 
 let server: NatsServer
 beforeAll(async () => {
@@ -54,11 +54,6 @@ function makeDir(): string {
   return dir
 }
 
-const bytes = (text: string): Buffer => Buffer.from(text)
-const textOf = async (space: KvNamespace, key: string): Promise<string | null> => {
-  const entry = await space.get(key)
-  return entry === null ? null : Buffer.from(entry.value).toString('utf8')
-}
 const eventually = async (check: () => Promise<void>): Promise<void> => {
   await expect.poll(async () => check().then(() => 'ok', String), { timeout: 10_000, interval: 5 }).toBe('ok')
 }

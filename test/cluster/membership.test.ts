@@ -12,6 +12,7 @@ import { createTestLog, open } from '../nats/open.ts'
 import { type NatsServer, startNats } from '../nats/server.ts'
 import { createCable } from './cable.ts'
 import { eventually } from './hosts.ts'
+import { until } from '../until.ts'
 
 const log = createTestLog()
 const TIMES = { heartbeatMs: 100, leaseMs: 600, lostAfterMs: 1200 }
@@ -48,7 +49,7 @@ async function startMember(prefix: string, url = server.url): Promise<Member> {
     await nats.close()
   })
   member.start()
-  await member.whenMember(10_000)
+  await until('it is a node of the cluster', () => member.holdsLease)
   member.ready()
   return member
 }

@@ -8,6 +8,7 @@ import { type Config, loadConfig, parseConfig } from '../../host/core/config.ts'
 import { listSettings } from '../../host/core/config-schema.ts'
 import { variableName } from '../../host/core/config-sources.ts'
 import { VelaError } from '../../host/core/errors.ts'
+import { failure } from './failure.ts'
 
 let cwd: string
 beforeEach(() => {
@@ -22,16 +23,6 @@ const write = (name: string, content: unknown): string => {
 }
 const load = (options: Partial<Parameters<typeof loadConfig>[0]> = {}): Config =>
   loadConfig({ env: {}, flags: {}, cwd, ...options })
-
-function failure(run: () => unknown): VelaError {
-  try {
-    run()
-  } catch (error) {
-    expect(error).toBeInstanceOf(VelaError)
-    if (error instanceof VelaError) return error
-  }
-  throw new Error('nothing was thrown')
-}
 
 describe('where a setting comes from', () => {
   test('without anything every setting has its default', () => {

@@ -3,16 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { VelaError } from '../../host/core/errors.ts'
 import { manifestJsonSchema, parseManifest, parseManifestJson } from '../../host/manifest/manifest.ts'
 import { parseRoute } from '../../host/manifest/route.ts'
-
-function failure(run: () => unknown): VelaError {
-  try {
-    run()
-  } catch (error) {
-    expect(error).toBeInstanceOf(VelaError)
-    if (error instanceof VelaError) return error
-  }
-  throw new Error('nothing was thrown')
-}
+import { failure } from './failure.ts'
 
 function check(run: () => unknown): void {
   try {

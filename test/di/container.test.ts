@@ -1,9 +1,9 @@
 /** What a container gives: by class, factory, value and alias; one for all, for a tenant, a request, or for each who asks. */
 import { describe, expect, test } from 'vitest'
-import { createContainer, type Container } from '../../host/di/container.ts'
 import { given } from '../../host/di/level.ts'
-import { provide, type Provider } from '../../host/di/provider.ts'
+import { provide } from '../../host/di/provider.ts'
 import { lazy, optional, token, tokensFor } from '../../host/di/token.ts'
+import { containerOf } from './containers.ts'
 
 class Log {
   readonly lines: string[] = []
@@ -19,8 +19,6 @@ class Mailer {
 const LOG = token<Log>('log')
 const FROM = token<string>('from')
 const MAILER = token<Mailer>('mailer')
-
-const containerOf = (...providers: Provider[]): Container => createContainer({ providers })
 
 describe('providers', () => {
   test('a class gets what it injects, in the order of its constructor', () => {

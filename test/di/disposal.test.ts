@@ -1,13 +1,12 @@
 /** Disposal: in reverse, whole, and of what is being made at that moment too. */
 import { describe, expect, test } from 'vitest'
-import { createContainer, type Container } from '../../host/di/container.ts'
+import type { Container } from '../../host/di/container.ts'
 import { provide, type Provider } from '../../host/di/provider.ts'
 import { token } from '../../host/di/token.ts'
 import { gate } from './gate.ts'
+import { containerOf } from './containers.ts'
 
 const [A, B, C] = [token<object>('A'), token<object>('B'), token<object>('C')]
-
-const containerOf = (...providers: Provider[]): Container => createContainer({ providers })
 
 describe('disposal', () => {
   test('goes in reverse order of creation, each awaited, scopes before what they stand in', async () => {

@@ -1,8 +1,8 @@
 /** Lifecycle hooks: in the order of dependencies, whoever runs them. */
 import { describe, expect, test } from 'vitest'
-import { createContainer, type Container } from '../../host/di/container.ts'
 import { provide, type Provider } from '../../host/di/provider.ts'
 import { token, type Token } from '../../host/di/token.ts'
+import { containerOf } from './containers.ts'
 
 const [DB, CACHE, SHOP, PLAIN] = [
   token<object>('db'),
@@ -32,8 +32,6 @@ function part(
     ...hooks,
   })
 }
-
-const containerOf = (...providers: Provider[]): Container => createContainer({ providers })
 
 describe('start and stop of a container', () => {
   test('run hooks after those of what a part depends on, also through parts that have none, and back', async () => {

@@ -1,13 +1,12 @@
 /** Making: asynchronously, once for all who ask, in order; and what fails in it. */
 import { describe, expect, test } from 'vitest'
-import { createContainer, type Container } from '../../host/di/container.ts'
+import type { Container } from '../../host/di/container.ts'
 import { provide, type Provider } from '../../host/di/provider.ts'
 import { token } from '../../host/di/token.ts'
 import { gate } from './gate.ts'
+import { containerOf } from './containers.ts'
 
 const [A, B, C] = [token<object>('A'), token<object>('B'), token<object>('C')]
-
-const containerOf = (...providers: Provider[]): Container => createContainer({ providers })
 
 describe('what is made asynchronously', () => {
   test('is made by make(), each after what it depends on, and is there for a plain resolve', async () => {

@@ -3,8 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readProcessStats } from '../../host/cells/process-stats.ts'
-import { cellPidsOf, startRuntime, until, type TestRuntime } from './support.ts'
+import { cellMb, residentMb, startRuntime, until, type TestRuntime } from './support.ts'
 
 const MB = 1024 * 1024
 
@@ -65,14 +64,6 @@ beforeAll(async () => {
 afterAll(async () => host[Symbol.asyncDispose]())
 
 const notes = async (service = 's'): Promise<unknown> => host.runtime.invoke(`t/${service}`, 'notes')
-const settled = (): Promise<void> =>
-  until('no turn is in flight', async () =>
-    (await host.runtime.services('t')).every((one) => one.inFlight === 0),
-  )
-
-const residentMb = (pid: number): number => (readProcessStats(pid)?.residentBytes ?? 0) / MB
-/** The cell that serves; spares do nothing and stay small. */
-const cellMb = (): number => Math.max(...cellPidsOf(process.pid).map(residentMb))
 
 /** node:http, because fetch reads ahead and hides what the socket does. */
 function open(path: string, method = 'GET', headers: Record<string, string> = {}): ClientRequest {
@@ -103,7 +94,7 @@ describe('a request body', () => {
     const response = await answered
     expect(JSON.parse((await response.toArray()).join(''))).toEqual({ bytes: 20 * MB })
     expect(most).toBeLessThan(64)
-    await settled()
+    await host.settled()
   })
 
   test('is echoed byte for byte while it is still being sent', async () => {
@@ -122,7 +113,7 @@ describe('a request body', () => {
     request.end()
     await once(response, 'end')
     expect(received.digest('hex')).toBe(sent.digest('hex'))
-    await settled()
+    await host.settled()
   })
 
   test('that the service does not read leaves the connection usable or closed, and the answer whole', async () => {
@@ -130,7 +121,7 @@ describe('a request body', () => {
     const response = await host.get('/t/s/ignore', { method: 'POST', body })
     expect(await response.text()).toBe('not read')
     expect(await (await host.get('/t/s/ignore')).text()).toBe('not read')
-    await settled()
+    await host.settled()
   })
 
   test('over the limit is refused with 413, whether its length was said or not', async () => {
@@ -150,7 +141,7 @@ describe('a request body', () => {
     expect(response.statusCode).toBe(413)
     expect((await response.toArray()).join('')).toContain('VELA_GATEWAY_BODY_TOO_LARGE')
     unsaid.destroy()
-    await settled()
+    await host.settled()
   })
 
   test('that breaks off fails the read in the guest, and the signal fires', async () => {
@@ -162,7 +153,7 @@ describe('a request body', () => {
       (await host.runtime.services('t')).some((one) => one.inFlight > 0),
     )
     request.destroy()
-    await settled()
+    await host.settled()
     expect(await notes()).toEqual(expect.arrayContaining(['signal VELA_TURN_CANCELED', 'body TypeError']))
   })
 })
@@ -188,7 +179,7 @@ describe('a response body', () => {
     expect(bytes).toBe(160 * MB)
     expect(mostHost).toBeLessThan(64)
     expect(mostCell).toBeLessThan(100)
-    await settled()
+    await host.settled()
   })
 
   test('to a reader that stops reading stops the producer, and ends when the reader leaves', async () => {
@@ -201,7 +192,7 @@ describe('a response body', () => {
     for (let index = 0; index < 20; index++) expect((await host.get('/t/s/ignore')).status).toBe(200)
     expect(residentMb(process.pid) - before).toBeLessThan(64)
     response.destroy()
-    await settled()
+    await host.settled()
     expect(await notes()).toEqual(
       expect.arrayContaining(['cancel VELA_TURN_CANCELED', 'signal VELA_TURN_CANCELED']),
     )
@@ -218,7 +209,7 @@ describe('a turn that nobody waits for', () => {
     )
     controller.abort()
     await expect(answer).rejects.toThrow()
-    await settled()
+    await host.settled()
     expect(await notes()).toEqual(['signal VELA_TURN_CANCELED'])
   })
 
@@ -226,14 +217,14 @@ describe('a turn that nobody waits for', () => {
     const response = await host.get('/t/short/never')
     expect(response.status).toBe(504)
     expect(await response.json()).toMatchObject({ code: 'VELA_TURN_EXCEEDED_WALL' })
-    await settled()
+    await host.settled()
     expect(await notes('short')).toEqual(['signal VELA_TURN_EXCEEDED_WALL'])
   })
 
   test('a deadline in the middle of a response cuts the connection, so that the client sees it is not whole', async () => {
     const response = await responseOf(open('/t/short/?mb=90').end())
     response.pause()
-    await settled()
+    await host.settled()
     const failed = once(response, 'error') as Promise<[Error]>
     response.resume()
     expect((await failed)[0].message).toBe('aborted')

@@ -2,11 +2,13 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { readProcessStats } from '../../host/cells/process-stats.ts'
 import { Runtime, type ConfigInput, type DeployResult, type RuntimeUrls } from '../../host/index.ts'
 import { parseManifestJson } from '../../host/manifest/manifest.ts'
 import type { JsonValue } from '../../host/registry/types.ts'
+import { until } from '../until.ts'
 
-export { until } from '../until.ts'
+export { until }
 
 export interface TestRuntime extends AsyncDisposable {
   readonly runtime: Runtime
@@ -15,6 +17,8 @@ export interface TestRuntime extends AsyncDisposable {
   deploy(name: string, source: string, options?: SourceOptions): Promise<DeployResult>
   /** A request to a service by its path form. */
   get(path: string, init?: RequestInit): Promise<Response>
+  /** No turn of the tenant `t` is in flight. */
+  settled(): Promise<void>
 }
 
 export interface SourceOptions {
@@ -40,6 +44,10 @@ export async function startRuntime(
     urls,
     deploy: (name, source, options) => deploySource(runtime, name, source, options),
     get: (path, init) => fetch(`${urls.gateway}${path}`, init),
+    settled: () =>
+      until('no turn is in flight', async () =>
+        (await runtime.services('t')).every((one) => one.inFlight === 0),
+      ),
     [Symbol.asyncDispose]: () => runtime.stop(),
   }
 }
@@ -96,6 +104,11 @@ export function cellPidsOf(hostPid: number): number[] {
     .map(Number)
     .filter((pid) => pid > 0 && statOf(pid)?.parent === hostPid && commandLineOf(pid).includes('cell.js'))
 }
+
+export const residentMb = (pid: number): number => (readProcessStats(pid)?.residentBytes ?? 0) / 1024 / 1024
+
+/** Of this process's cells the one that serves; spares do nothing and stay small. */
+export const cellMb = (): number => Math.max(...cellPidsOf(process.pid).map(residentMb))
 
 interface Stat {
   readonly state: string

@@ -6,7 +6,6 @@ import {
   cloudEventText,
   fromCloudEvent,
   parseCloudEvent,
-  toCloudEvent,
   type EncodedEvent,
 } from '../../guest-sdk/events/cloud-event.ts'
 import { EventError } from '../../guest-sdk/events/event.ts'
@@ -23,6 +22,8 @@ const EVENT: EncodedEvent = {
 }
 const MINIMAL = { specversion: '1.0', id: '1', source: '/a', type: 'a.b' }
 
+const written = (event: EncodedEvent): unknown => JSON.parse(cloudEventText(event))
+
 const read = (changes: object): ReturnType<typeof fromCloudEvent> =>
   fromCloudEvent({ ...MINIMAL, ...changes }, 42)
 
@@ -37,7 +38,7 @@ const refusal = (work: () => unknown): [string, string] => {
 }
 
 test('an event is a CloudEvent 1.0 with its subject as type and its key as subject and partitionkey', () => {
-  expect(toCloudEvent({ ...EVENT, key: 'order-1', headers: { traceparent: 'x' } })).toEqual({
+  expect(written({ ...EVENT, key: 'order-1', headers: { traceparent: 'x' } })).toEqual({
     specversion: '1.0',
     id: 'e-1',
     source: '/acme/shop',
@@ -54,7 +55,7 @@ test('an event is a CloudEvent 1.0 with its subject as type and its key as subje
 
 test('data that JSON cannot say travels as the text of the codec, under a type of its own', () => {
   const text = encodeValue({ when: new Date(5) })
-  const event = toCloudEvent({ ...EVENT, text })
+  const event = written({ ...EVENT, text })
   expect(event).toMatchObject({ datacontenttype: 'application/vela+json', data: text })
   const back = fromCloudEvent(event, 0)
   expect(decodeValue(back.text as string)).toEqual({ when: new Date(5) })
@@ -95,7 +96,6 @@ test('an event comes back as it was, whatever it holds', () => {
       const { text: expected, ...expectedFields } = given
       expect(fields).toEqual(expectedFields)
       expect(text ?? encodeValue(data)).toBe(expected)
-      expect(toCloudEvent(given)).toEqual(JSON.parse(cloudEventText(given)))
     }),
   )
 })

@@ -1,14 +1,9 @@
 /** Dead letters, and the end of a tenant, as every log of durable events keeps them. */
 import { expect, test } from 'vitest'
-import type { DeadEvent, DurableLog, StoredEvent } from '../../host/events/durable/log.ts'
-import { describeLogs, eventOf } from './logs.ts'
+import type { DeadEvent, StoredEvent } from '../../host/events/durable/log.ts'
+import { describeLogs, eventOf, fill, sequencesOf } from './logs.ts'
 
 const MANY = 1_000_000
-const sequencesOf = (events: readonly StoredEvent[]): number[] => events.map(({ sequence }) => sequence)
-
-async function fill(log: DurableLog, subjects: readonly string[]): Promise<void> {
-  await Promise.all(subjects.map((subject, index) => log.append(eventOf(subject, index), false)))
-}
 
 const letterOf = (stored: StoredEvent, consumer: string, more: Partial<DeadEvent> = {}): DeadEvent => ({
   ...stored,

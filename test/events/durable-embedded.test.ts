@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { openEventLog, type EventLogOptions } from '../../host/events/durable/embedded/store.ts'
 import { DEDUPE_WINDOW_MS, MAX_DEAD_EVENTS, type DurableLog } from '../../host/events/durable/log.ts'
 import { Runtime } from '../../host/index.ts'
-import { makeDataDir } from '../kv/support.ts'
+import { makeDataDir } from '../data-dir.ts'
 import { until } from '../until.ts'
 import { engineOn, each, eventOf, QUICK } from './logs.ts'
 

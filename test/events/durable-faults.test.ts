@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { createChance, SEED } from '../actors/chance.ts'
-import { makeDataDir } from '../kv/support.ts'
+import { makeDataDir } from '../data-dir.ts'
 
 const KILLS = 5
 

@@ -2,12 +2,11 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { VelaError } from '../../host/core/errors.ts'
-import type { Delivery, EventHandlerBatch, Outcome } from '../../host/events/types.ts'
+import type { EventHandlerBatch, Outcome } from '../../host/events/types.ts'
 import { until } from '../until.ts'
-import { describeLogs, each, engineOn, eventOf, QUICK } from './logs.ts'
+import { dataOf, describeLogs, each, engineOn, eventOf, QUICK } from './logs.ts'
 
 const NO: Outcome = { retry: true, error: { name: 'Error', message: 'not now' } }
-const dataOf = ({ event }: Delivery): number => event.data as number
 
 describeLogs('a durable subscription', (open) => {
   test('handles what was published since it was made, or all that there is', async () => {

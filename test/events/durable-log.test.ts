@@ -1,15 +1,10 @@
 /** What every log of durable events promises, whichever it is. */
 import { expect, test } from 'vitest'
-import type { DurableLog, StoredEvent } from '../../host/events/durable/log.ts'
+import type { StoredEvent } from '../../host/events/durable/log.ts'
 import { until } from '../until.ts'
-import { describeLogs, eventOf } from './logs.ts'
+import { describeLogs, eventOf, fill, sequencesOf } from './logs.ts'
 
 const MANY = 1_000_000
-const sequencesOf = (events: readonly StoredEvent[]): number[] => events.map(({ sequence }) => sequence)
-
-async function fill(log: DurableLog, subjects: readonly string[]): Promise<void> {
-  await Promise.all(subjects.map((subject, index) => log.append(eventOf(subject, index), false)))
-}
 
 describeLogs('a log of durable events', (open) => {
   test('gives sequences in the order of the calls, to each tenant its own', async () => {

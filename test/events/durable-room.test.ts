@@ -1,11 +1,8 @@
 /** What durable subscriptions take of memory and disk, over every log: what is read ahead, kept, removed and refused. */
 import { expect, test } from 'vitest'
 import type { DurableLog } from '../../host/events/durable/log.ts'
-import type { Delivery } from '../../host/events/types.ts'
 import { until } from '../until.ts'
-import { describeLogs, each, engineOn, eventOf, QUICK } from './logs.ts'
-
-const dataOf = ({ event }: Delivery): number => event.data as number
+import { dataOf, describeLogs, each, engineOn, eventOf, QUICK } from './logs.ts'
 
 describeLogs('the room of durable subscriptions', (open) => {
   test('one that is stuck holds nobody else, nor reads ahead without bound', async () => {
@@ -144,16 +141,15 @@ describeLogs('the room of durable subscriptions', (open) => {
         }
       return undefined
     }
-    const held = engine.subscribe(
+    const gate = Promise.withResolvers<void>()
+    await engine.subscribe(
       'acme',
       'a',
-      each(() => undefined),
+      each(() => gate.promise),
       { ...QUICK, name: 'c' },
-    )
-    await held.ready
-    held.pause()
+    ).ready
     expect(await publishUntilFull()).toMatchObject({ code: 'VELA_EVENTS_FULL' })
-    held.resume()
+    gate.resolve()
     await until('there is room again', () =>
       big().then(
         () => true,

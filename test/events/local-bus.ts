@@ -1,6 +1,5 @@
 /** Buses of one host, for tests of what needs no other; each is closed after its test. */
 import { afterEach, expect, vi } from 'vitest'
-import { VelaError } from '../../host/core/errors.ts'
 import { createEventBus, type EventBusOptions } from '../../host/events/bus.ts'
 import type { BusEvent } from '../../host/events/bus-event.ts'
 import type { HandlerFailure } from '../../host/events/failure.ts'
@@ -62,12 +61,6 @@ export const idle = (subscription: Subscription): Promise<void> =>
   vi.waitFor(() => expect(subscription.stats()).toMatchObject({ waiting: 0, running: 0 }), {
     timeout: 10_000,
   })
-
-export const codeOf = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => 'ok',
-    (thrown: unknown) => (thrown instanceof VelaError ? thrown.code : thrown),
-  )
 
 /** With a subscription that remembers every event of the tenant `acme`. */
 export function setUpListening(): Listening {

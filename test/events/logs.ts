@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe } from 'vitest'
 import { BusEvent, type BusEventFields } from '../../host/events/bus-event.ts'
 import { openEventLog } from '../../host/events/durable/embedded/store.ts'
 import { createDurableEngine, type DurableEngine, type EngineDeps } from '../../host/events/durable/engine.ts'
-import type { DurableLog } from '../../host/events/durable/log.ts'
+import type { DurableLog, StoredEvent } from '../../host/events/durable/log.ts'
 import type { DurableOptions } from '../../host/events/durable/options.ts'
 import type { Delivery, EventHandlerBatch, Outcome } from '../../host/events/types.ts'
 import { natsLogs } from './nats-source.ts'
@@ -139,3 +139,13 @@ export function each(handle: (delivery: Delivery, signal: AbortSignal) => unknow
       ),
   }
 }
+
+/** Appends an event of each subject, with its place as data. */
+export async function fill(log: DurableLog, subjects: readonly string[]): Promise<void> {
+  await Promise.all(subjects.map((subject, index) => log.append(eventOf(subject, index), false)))
+}
+
+export const dataOf = ({ event }: Delivery): number => event.data as number
+
+export const sequencesOf = (events: readonly StoredEvent[]): number[] =>
+  events.map(({ sequence }) => sequence)

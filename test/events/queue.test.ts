@@ -2,7 +2,8 @@
 import { expect, test, vi } from 'vitest'
 import type { VelaError } from '../../host/core/errors.ts'
 import type { Subscription } from '../../host/events/types.ts'
-import { blocked, codeOf, idle, setUp } from './local-bus.ts'
+import { codeOf } from './listening.ts'
+import { blocked, idle, setUp } from './local-bus.ts'
 
 test.each([
   ['drop-oldest', ['first', 3, 4], 'dropped overflow'],

@@ -10,7 +10,8 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { MIGRATIONS } from '../../host/kv/migrations.ts'
 import { openKv } from '../../host/kv/store.ts'
 import { MEBIBYTE } from '../../host/kv/types.ts'
-import { bytes, makeDataDir, open, textOf } from './support.ts'
+import { makeDataDir } from '../data-dir.ts'
+import { bytes, open, textOf } from './support.ts'
 
 interface Writer {
   readonly pid: number

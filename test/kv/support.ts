@@ -1,7 +1,4 @@
 /** A key-value store that ends with its test, calls of a binding as a guest would make them, and hosts to kill. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { createBroker } from '../../host/capabilities/broker.ts'
 import type {
@@ -14,12 +11,6 @@ import { createKvKind } from '../../host/capabilities/kv.ts'
 import { openKv, type KvOptions } from '../../host/kv/store.ts'
 import type { KvEntry, KvNamespace, KvStore } from '../../host/kv/types.ts'
 import type { JsonValue } from '../../host/registry/types.ts'
-
-export async function makeDataDir(): Promise<string> {
-  const parent = await mkdtemp(join(tmpdir(), 'vela-kv-'))
-  onTestFinished(() => rm(parent, { recursive: true, force: true }))
-  return join(parent, 'data')
-}
 
 /** In memory unless the options say where. */
 export async function open(options: Partial<KvOptions> = {}): Promise<KvStore> {

@@ -2,7 +2,8 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { openKv } from '../../host/kv/store.ts'
 import { KEY_OVERHEAD_BYTES } from '../../host/kv/types.ts'
-import { bytes, makeDataDir, open, textOf } from './support.ts'
+import { makeDataDir } from '../data-dir.ts'
+import { bytes, open, textOf } from './support.ts'
 
 const store = await openKv({ dataDir: null })
 afterAll(() => store.close())

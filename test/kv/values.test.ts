@@ -4,7 +4,8 @@ import { openKv } from '../../host/kv/store.ts'
 import { MAX_METADATA_BYTES } from '../../host/kv/types.ts'
 import type { KvNamespace } from '../../host/kv/types.ts'
 import type { JsonValue } from '../../host/registry/types.ts'
-import { bytes, decode, makeDataDir, open, textOf } from './support.ts'
+import { makeDataDir } from '../data-dir.ts'
+import { bytes, decode, open, textOf } from './support.ts'
 
 const shared = await openKv({ dataDir: null })
 afterAll(() => shared.close())

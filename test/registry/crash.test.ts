@@ -4,7 +4,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { openRegistry } from '../../host/registry/registry.ts'
-import { makeDataDir, open, run, withCode } from './support.ts'
+import { makeDataDir } from '../data-dir.ts'
+import { open, run, withCode } from './support.ts'
 import type { Child } from './support.ts'
 
 async function acknowledged(child: Child, count: number): Promise<number[]> {

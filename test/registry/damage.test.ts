@@ -3,8 +3,12 @@ import { copyFile, mkdir, open as openFile, readFile, rm, stat, truncate, writeF
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
+import { openActorStore } from '../../host/concurrency/actors/store/store.ts'
+import { openEventLog } from '../../host/events/durable/embedded/store.ts'
+import { openKv } from '../../host/kv/store.ts'
 import { openRegistry } from '../../host/registry/registry.ts'
-import { contentOf, deploy, makeDataDir, open, run, withCode } from './support.ts'
+import { makeDataDir } from '../data-dir.ts'
+import { contentOf, deploy, open, run, withCode } from './support.ts'
 
 /** A data directory that was in use: a tenant, twelve versions of a service, a secret. Cleanly closed. */
 async function makeUsedDir(): Promise<string> {
@@ -170,13 +174,16 @@ describe('a data directory that cannot be', () => {
     await expect(openRegistry({ dataDir: `${parent}\0` })).rejects.toEqual(withCode('VELA_STORE_FAILED'))
   })
 
-  it('open to others is used, with a warning', async () => {
+  it('open to others is used, with one warning for all the stores in it', async () => {
     const dataDir = await makeDataDir()
     await mkdir(dataDir, { mode: 0o755 })
     const messages: string[] = []
-    const registry = await open({ dataDir, onLog: (_level, message) => messages.push(message) })
+    const options = { dataDir, onLog: (_level: string, message: string) => void messages.push(message) }
+    const registry = await open(options)
+    for (const store of [await openKv(options), await openActorStore(options), await openEventLog(options)])
+      await store.close()
     await deployOnce(registry)
-    expect(messages.join()).toContain('chmod 700')
+    expect(messages.filter((message) => message.includes('chmod 700'))).toHaveLength(1)
   })
 })
 

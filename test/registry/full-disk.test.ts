@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { openRegistry } from '../../host/registry/registry.ts'
 import type { Registry } from '../../host/registry/types.ts'
-import { contentOf, deploy, makeDataDir, open, withCode } from './support.ts'
+import { makeDataDir } from '../data-dir.ts'
+import { contentOf, deploy, open, withCode } from './support.ts'
 
 const SOURCE_BYTES = 60_000
 

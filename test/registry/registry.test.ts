@@ -2,7 +2,8 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openRegistry } from '../../host/registry/registry.ts'
-import { contentOf, deploy, makeDataDir, open, withCode } from './support.ts'
+import { makeDataDir } from '../data-dir.ts'
+import { contentOf, deploy, open, withCode } from './support.ts'
 import { versionOf } from '../../host/registry/version.ts'
 
 describe('the registry', () => {

@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest'
 import { KEPT_VERSIONS } from '../../host/registry/operations/retention.ts'
 import { openRegistry } from '../../host/registry/registry.ts'
 import type { Registry } from '../../host/registry/types.ts'
-import { contentOf, deploy, makeDataDir, open, withCode } from './support.ts'
+import { makeDataDir } from '../data-dir.ts'
+import { contentOf, deploy, open, withCode } from './support.ts'
 
 const PATH = 'acme/shop'
 

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openRegistry } from '../../host/registry/registry.ts'
-import { deploy, makeDataDir, open, withCode } from './support.ts'
+import { makeDataDir } from '../data-dir.ts'
+import { deploy, open, withCode } from './support.ts'
 
 describe('secrets', () => {
   it('can be put before the first deploy, replaced, listed by name and deleted', async () => {

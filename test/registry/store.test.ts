@@ -3,7 +3,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { openStore } from '../../host/registry/store/client.ts'
 import type { StoreClient } from '../../host/registry/store/client.ts'
 import type { notesReads, notesWrites } from './fixtures/notes.ts'
-import { makeDataDir, open, run, withCode } from './support.ts'
+import { makeDataDir } from '../data-dir.ts'
+import { open, run, withCode } from './support.ts'
 
 type Notes = typeof notesReads & typeof notesWrites
 

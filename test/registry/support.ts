@@ -2,9 +2,6 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
@@ -13,12 +10,6 @@ import { openRegistry } from '../../host/registry/registry.ts'
 import type { RegistryOptions } from '../../host/registry/registry.ts'
 import type { Bundle, Deployment, Manifest, Registry } from '../../host/registry/types.ts'
 import { versionOf } from '../../host/registry/version.ts'
-
-export async function makeDataDir(): Promise<string> {
-  const parent = await mkdtemp(join(tmpdir(), 'vela-registry-'))
-  onTestFinished(() => rm(parent, { recursive: true, force: true }))
-  return join(parent, 'data')
-}
 
 /** A registry that is closed when the test ends. */
 export async function open(options: RegistryOptions = {}): Promise<Registry> {

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openRegistry } from '../../host/registry/registry.ts'
-import { makeDataDir, open, withCode } from './support.ts'
+import { makeDataDir } from '../data-dir.ts'
+import { open, withCode } from './support.ts'
 
 describe('tokens', () => {
   it('are verified by their text, which is kept nowhere', async () => {

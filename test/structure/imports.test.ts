@@ -37,6 +37,7 @@ const ROWS: readonly (readonly string[])[] = [
     'host/core/doctor.ts',
     'host/core/events.ts',
     'host/core/events-durable.ts',
+    'host/core/events-left.ts',
     'host/core/events-control.ts',
     'host/core/replay.ts',
     'host/replay/',

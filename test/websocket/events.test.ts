@@ -32,10 +32,6 @@ beforeAll(async () => {
 })
 afterAll(async () => host?.[Symbol.asyncDispose]())
 
-const settled = (): Promise<void> =>
-  until('no turn is in flight', async () =>
-    (await host.runtime.services('t')).every((one) => one.inFlight === 0),
-  )
 const notes = (): Promise<unknown> => host.runtime.invoke('t/s', 'notes')
 const say = (text: string): Promise<unknown> => host.runtime.invoke('t/s', 'say', [text])
 
@@ -71,7 +67,7 @@ test('events arrive as they are written, beyond wallMs and whether anything flow
   await say('two')
   expect(await second).toBe('data: two\n\n')
   request.destroy()
-  await settled()
+  await host.settled()
   expect(await notes()).toEqual(['cancel VELA_TURN_CANCELED'])
 })
 
@@ -81,7 +77,7 @@ test('a stream of another type ends at wallMs', async () => {
   response.resume()
   await ended
   expect(response.complete).toBe(false)
-  await settled()
+  await host.settled()
   expect(await notes()).toEqual(['cancel VELA_TURN_EXCEEDED_WALL'])
 })
 
@@ -90,7 +86,7 @@ test('they count among limits.sockets: one more is refused with 429', async () =
   const refused = await host.get('/t/s/')
   expect([refused.status, await refused.json()]).toMatchObject([429, { code: 'VELA_TENANT_QUOTA_EXCEEDED' }])
   for (const { request } of open) request.destroy()
-  await settled()
+  await host.settled()
   await notes()
 })
 
@@ -99,7 +95,7 @@ test('what waitUntil holds after the client has gone has wallMs from then', asyn
   const startedMs = performance.now()
   await until('wallMs has passed', () => performance.now() - startedMs > 1000)
   request.destroy()
-  await settled()
+  await host.settled()
   expect(await notes()).toEqual(['cancel VELA_TURN_CANCELED', 'waited'])
 })
 
@@ -110,5 +106,5 @@ test('a deploy ends them whole after the time of draining, so that clients come 
   await host.deploy('s', `${SERVICE}// two`, { manifest: { limits: { wallMs: 800, sockets: 2 } } })
   await ended
   expect(response.complete).toBe(true)
-  await settled()
+  await host.settled()
 })

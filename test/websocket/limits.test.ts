@@ -2,8 +2,16 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readProcessStats } from '../../host/cells/process-stats.ts'
-import { cellPidsOf, startRuntime, tempDir, until, type TempDir, type TestRuntime } from '../e2e/support.ts'
+import {
+  cellMb,
+  cellPidsOf,
+  residentMb,
+  startRuntime,
+  tempDir,
+  until,
+  type TempDir,
+  type TestRuntime,
+} from '../e2e/support.ts'
 import { openSocket, rawSocket, refusal, type Client } from './client.ts'
 
 const MB = 1024 * 1024
@@ -80,12 +88,6 @@ afterAll(async () => {
 const open = (path: string): Promise<Client> => openSocket(host.urls.gateway, `/t/${path}`)
 const notes = async (service = 's'): Promise<string[]> =>
   (await host.runtime.invoke(`t/${service}`, 'notes')) as string[]
-const settled = (): Promise<void> =>
-  until('no turn is in flight', async () =>
-    (await host.runtime.services('t')).every((one) => one.inFlight === 0),
-  )
-const residentMb = (pid: number): number => (readProcessStats(pid)?.residentBytes ?? 0) / MB
-const cellMb = (): number => Math.max(...cellPidsOf(process.pid).map(residentMb))
 
 describe('a client that does not read', () => {
   test('makes bufferedAmount grow in the guest, memory stays flat, and everything arrives once it reads', async () => {
@@ -111,7 +113,7 @@ describe('a client that does not read', () => {
     expect(most).toBeLessThan(64)
     await until('the guest is done', async () => (await notes()).includes('most true'))
     socket.terminate()
-    await settled()
+    await host.settled()
     await notes()
   })
 
@@ -126,7 +128,7 @@ describe('a client that does not read', () => {
     })
     socket.resume()
     expect(await closed).toEqual([1013, 'The client takes messages too slowly'])
-    await settled()
+    await host.settled()
     const [stopped = '', ...rest] = [...seen, ...(await notes())]
     // A window in flight, and a mebibyte that waits.
     expect(Number(stopped.split(' ')[1])).toBeLessThan(1.5 * MB)
@@ -155,7 +157,7 @@ test('a guest that does not take messages stops its client, and gets them all wh
     async () => (await host.runtime.invoke('t/s', 'received')) === parts * 65_536,
   )
   socket.terminate()
-  await settled()
+  await host.settled()
   await notes()
 })
 
@@ -166,7 +168,7 @@ describe('limits of the manifest', () => {
     expect(await next()).toBe(`one ${'x'.repeat(996)}`)
     socket.send('x'.repeat(1001))
     expect((await closed)[0]).toBe(1009)
-    await settled()
+    await host.settled()
     expect(await notes('small')).toEqual(['error', 'close 1009 false'])
   })
 
@@ -175,7 +177,7 @@ describe('limits of the manifest', () => {
     socket.send('go')
     expect((await next()).length).toBe(1000)
     socket.terminate()
-    await settled()
+    await host.settled()
     expect(await notes('small')).toEqual(['RangeError', 'close 1006 false'])
   })
 
@@ -195,7 +197,7 @@ describe('limits of the manifest', () => {
       return socket !== undefined
     })
     clients[1]?.socket.terminate()
-    await settled()
+    await host.settled()
     await notes('small')
   })
 
@@ -206,7 +208,7 @@ describe('limits of the manifest', () => {
     socket.send('still there')
     expect(await next()).toBe('one still there')
     socket.terminate()
-    await settled()
+    await host.settled()
     await notes('small')
   })
 
@@ -218,7 +220,7 @@ describe('limits of the manifest', () => {
     dead.destroy()
     expect(polite.socket.readyState).toBe(polite.socket.OPEN)
     polite.socket.terminate()
-    await settled()
+    await host.settled()
     await notes('small')
   })
 })
@@ -235,7 +237,7 @@ describe('who serves it goes:', () => {
     again.socket.send('a')
     expect(await again.next()).toBe('one a')
     again.socket.terminate()
-    await settled()
+    await host.settled()
   })
 
   test('a killed cell', async () => {
@@ -246,7 +248,7 @@ describe('who serves it goes:', () => {
     again.socket.send('a')
     expect(await again.next()).toBe('one a')
     again.socket.terminate()
-    await settled()
+    await host.settled()
   })
 
   test('a deploy lets connections go on for the time of draining, then closes them with 1012', async () => {
@@ -260,7 +262,7 @@ describe('who serves it goes:', () => {
     expect(await closed).toEqual([1012, 'service restart'])
     expect(fresh.socket.readyState).toBe(fresh.socket.OPEN)
     fresh.socket.terminate()
-    await settled()
+    await host.settled()
   })
 
   test('a host that stops closes with 1001 at once', async () => {

@@ -24,15 +24,10 @@ describeEngines('a WebSocket', (engine) => {
     return client
   }
   const notes = async (): Promise<string[]> => (await host.runtime.invoke('t/s', 'notes')) as string[]
-  /** Until no turn is left, what waitUntil held included. */
-  const settled = (): Promise<void> =>
-    until('no turn is in flight', async () =>
-      (await host.runtime.services('t')).every((one) => one.inFlight === 0),
-    )
 
   afterEach(async () => {
     for (const { socket } of opened.splice(0)) socket.terminate()
-    await settled()
+    await host.settled()
     await notes()
   })
 
@@ -107,18 +102,18 @@ describeEngines('a WebSocket', (engine) => {
       const { socket, closed } = await open('/echo')
       socket.close(3001, 'genug für heute')
       expect(await closed).toEqual([3001, 'genug für heute'])
-      await settled()
+      await host.settled()
       expect(await notes()).toEqual(['close 3001 genug für heute true 3', 'waited'])
     })
 
     test('without a code is 1005, and an aborted connection is 1006 and not clean', async () => {
       const polite = await open('/echo')
       polite.socket.close()
-      await settled()
+      await host.settled()
       expect(await notes()).toEqual(['close 1005  true 3', 'waited'])
       const rude = await open('/echo')
       rude.socket.terminate()
-      await settled()
+      await host.settled()
       expect(await notes()).toEqual(['close 1006  false 3', 'waited'])
     })
 
@@ -132,7 +127,7 @@ describeEngines('a WebSocket', (engine) => {
       socket.send(JSON.stringify(args))
       expect(await next()).toBe('closing')
       expect(await closed).toEqual(told)
-      await settled()
+      await host.settled()
       expect(await notes()).toEqual(['state 2', 'TypeError', `close ${told.join(' ')} true 3`, 'waited'])
     })
   })
@@ -149,7 +144,7 @@ describeEngines('a WebSocket', (engine) => {
         404,
         { code: 'VELA_ROUTE_NOT_FOUND' },
       ])
-      await settled()
+      await host.settled()
     })
 
     test('agrees on a subprotocol that the client offered, and on no other', async () => {
@@ -178,7 +173,7 @@ describeEngines('a WebSocket', (engine) => {
         (await host.runtime.services('t')).some((one) => one.inFlight > 0),
       )
       socket.terminate()
-      await settled()
+      await host.settled()
       expect(await notes()).toEqual(['aborted'])
     })
 
@@ -188,7 +183,7 @@ describeEngines('a WebSocket', (engine) => {
         500,
         { code: 'VELA_GUEST_BAD_RESPONSE' },
       ])
-      await settled()
+      await host.settled()
     })
 
     test('names the turn: what listeners do is on behalf of its request', async () => {
@@ -236,7 +231,7 @@ describeEngines('a WebSocket', (engine) => {
     // Requests go beside them.
     expect((await host.get('/t/s/refuse')).status).toBe(401)
     for (const { socket } of clients) socket.close()
-    await settled()
+    await host.settled()
   })
 
   test('hono’s upgradeWebSocket for Workers runs unmodified', async () => {

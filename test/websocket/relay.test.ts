@@ -8,7 +8,7 @@ import type { Call, TurnLink } from '../../host/cells/call.ts'
 import { SocketRelay } from '../../host/cells/relay.ts'
 import { ProtocolViolation } from '../../sandbox/protocol/frame-reader.ts'
 import { describeEngines } from '../engines.ts'
-import { startRuntime, until, type TestRuntime } from '../e2e/support.ts'
+import { startRuntime, type TestRuntime } from '../e2e/support.ts'
 import { openSocket, refusal } from './client.ts'
 
 const ROOMS = `
@@ -93,11 +93,6 @@ describeEngines('a WebSocket held by another guest', (engine) => {
   })
   afterAll(async () => host[Symbol.asyncDispose]())
 
-  const settled = (): Promise<void> =>
-    until('no turn is in flight', async () =>
-      (await host.runtime.services('t')).every((one) => one.inFlight === 0),
-    )
-
   test.each(['front', 'far'])('reaches its client through %s, greeting and all', async (service) => {
     const { socket, next, closed } = await openSocket(host.urls.gateway, `/t/${service}/service`)
     expect(await next()).toBe('hello')
@@ -107,7 +102,7 @@ describeEngines('a WebSocket held by another guest', (engine) => {
     expect(((await next()) as Buffer).equals(Buffer.alloc(70_000, 7))).toBe(true)
     socket.close(3000, 'done')
     expect(await closed).toEqual([3000, 'done'])
-    await settled()
+    await host.settled()
   })
 
   test('of an actor joins everybody who came by other services', async () => {
@@ -127,23 +122,23 @@ describeEngines('a WebSocket held by another guest', (engine) => {
     one.socket.close()
     two.socket.close()
     await Promise.all([one.closed, two.closed])
-    await settled()
+    await host.settled()
   })
 
   test('says what it had to say and closes, also if that was before its client came', async () => {
     const { next, closed } = await openSocket(host.urls.gateway, '/t/front/brief')
     expect(await next()).toBe('bye')
     expect(await closed).toEqual([3001, 'brief'])
-    await settled()
+    await host.settled()
   })
 
   test('is given up when the guest between answers with something else', async () => {
     const before = (await host.runtime.invoke('t/rooms', 'cancels')) as number
     expect((await refusal(host.urls.gateway, '/t/front/dropped')).status).toBe(200)
-    await settled()
+    await host.settled()
     expect(await host.runtime.invoke('t/rooms', 'cancels')).toBe(before + 1)
     expect(await (await fetch(`${host.urls.gateway}/t/front/twice`)).text()).toBe('TypeError')
-    await settled()
+    await host.settled()
   })
 
   test('leaves room for the next call as soon as it has its client', async () => {
@@ -153,13 +148,13 @@ describeEngines('a WebSocket held by another guest', (engine) => {
       expect(await next()).toBe('hello')
       socket.close()
     }
-    await settled()
+    await host.settled()
   })
 
   test('that is lost before its client came is said to be', async () => {
     const { status, body } = await refusal(host.urls.gateway, '/t/front/lost')
     expect([status, body]).toEqual([502, expect.stringContaining('VELA_CELL_LOST')])
-    await settled()
+    await host.settled()
   })
 
   test('cannot answer a request that asked for none', async () => {
@@ -168,7 +163,7 @@ describeEngines('a WebSocket held by another guest', (engine) => {
       500,
       'VELA_GUEST_BAD_RESPONSE',
     ])
-    await settled()
+    await host.settled()
   })
 
   test('ends with the cell that holds it', async () => {
@@ -176,7 +171,7 @@ describeEngines('a WebSocket held by another guest', (engine) => {
     expect(await next()).toBe('hello')
     await host.runtime.deleteService('t', 'rooms')
     expect((await closed)[0]).toBe(1001)
-    await settled()
+    await host.settled()
   })
 })
 

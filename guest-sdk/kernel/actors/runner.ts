@@ -3,7 +3,8 @@
  * fails, so does the message.
  */
 import { NumberMap, subscribe, toPromise } from '../primordials.ts'
-import { BadResponse, isThenable } from '../turn-errors.ts'
+import { isThenable } from '../thenable.ts'
+import { BadResponse } from '../turn-errors.ts'
 import type { ActorsEnvironment } from './environment.ts'
 import { workOf, type Instance } from './instance.ts'
 import type { Message } from './message.ts'

@@ -78,6 +78,8 @@ export function createDeadLetters(
           deliver_policy: DeliverPolicy.All,
           filter_subject: subjectOf(tenant, service),
           mem_storage: true,
+          // Without it, it may be put on a server that is known to be gone.
+          num_replicas: 1,
           inactive_threshold: 30_000_000_000,
         })
         const consumer = await nats.jetstream().consumers.get(stream, name)

@@ -134,7 +134,12 @@ export function createActorLog(
       const fold = createFold()
       try {
         for (let next = 1, count = 0; count < MOST_MESSAGES; count++) {
-          const message = await manager.direct.getMessage(stream, { seq: next, next_by_subj: subject })
+          const query = { seq: next, next_by_subj: subject }
+          // A direct read may be of a copy that is behind.
+          const message = await (nats.replicas === 1 ? manager.direct : manager.streams).getMessage(
+            stream,
+            query,
+          )
           if (message === null) break
           fold.take(message.seq, message.data)
           next = message.seq + 1
@@ -177,6 +182,8 @@ export function createActorLog(
           filter_subject: subjectOf(allOf(tenant, service)),
           headers_only: true,
           mem_storage: true,
+          // Without it, it may be put on a server that is known to be gone.
+          num_replicas: 1,
           inactive_threshold: 30_000_000_000,
         })
         const consumer = await nats.jetstream().consumers.get(stream, name)

@@ -84,36 +84,35 @@ const RELEASED_AT_ONCE = 128
 export function createOwners(deps: OwnersDeps): Owners {
   const { nats, membership, isDraining, mostCopies = MOST_COPIES } = deps
   const owners = new Map<string, Owner>()
-  let copies = 0
-  let mine = 0
+  const mine = new Set<Owner>()
+  /** What others own, the oldest first. */
+  const copies = new Set<Owner>()
   /** Of the lease: what was claimed under an earlier one is void. */
   let term = 0
 
   const name = `${nats.prefix}-owners`
   const bucket = (): Promise<KV> => nats.kv(name, { history: 1, replicas: nats.replicas })
 
-  const count = (owner: Owner, by: 1 | -1): void => {
-    if (owner.state === 'self') mine += by
-    else if (owner.state === 'other') copies += by
-  }
-
   const become = (owner: Owner, state: Owner['state']): void => {
-    count(owner, -1)
+    mine.delete(owner)
+    copies.delete(owner)
     owner.state = state
-    count(owner, 1)
+    if (state === 'self') mine.add(owner)
+    else if (state === 'other') copies.add(owner)
   }
 
   const remove = (owner: Owner): void => {
     if (owners.get(owner.key) !== owner) return
-    count(owner, -1)
     owners.delete(owner.key)
+    mine.delete(owner)
+    copies.delete(owner)
   }
 
   /** The oldest copies make room. */
   const trim = (): void => {
-    for (const owner of owners.values()) {
-      if (copies <= mostCopies) return
-      if (owner.state === 'other') remove(owner)
+    for (const owner of copies) {
+      if (copies.size <= mostCopies) return
+      remove(owner)
     }
   }
 
@@ -200,7 +199,7 @@ export function createOwners(deps: OwnersDeps): Owners {
   /** Only as it was claimed: somebody may have taken it over since. */
   const give = (owner: Owner): Promise<void> => purgeKeys(nats, name, owner.place, owner.epoch + 1)
 
-  const allMine = (): readonly Owner[] => [...owners.values()].filter(({ state }) => state === 'self')
+  const allMine = (): readonly Owner[] => [...mine]
 
   return {
     find(address, waiting) {
@@ -265,10 +264,9 @@ export function createOwners(deps: OwnersDeps): Owners {
       await bucket()
       await purgeKeys(nats, name, places)
     },
-    mineCount: () => mine,
+    mineCount: () => mine.size,
     nodesChanged() {
-      for (const owner of owners.values())
-        if (owner.state === 'other' && !membership.isAlive(owner.node)) remove(owner)
+      for (const owner of copies) if (!membership.isAlive(owner.node)) remove(owner)
     },
   }
 }

@@ -29,6 +29,7 @@ const MOST_TRIES = 8
 const ANSWERS_LOST = 3
 /** Copies of what others hold: the oldest make room. */
 const MOST_KNOWN = 10_000
+const LOOKS_AT_ONCE = 128
 
 export const channelKey = (tenant: string, name: string): string => `${tenant}.${name}`
 
@@ -115,15 +116,22 @@ export function createHolders({ nats, membership }: HoldersDeps): Holders {
       const mine = [...known].flatMap(([key, holder]) => (holder === self ? [key] : []))
       if (mine.length === 0) return []
       const kv = await bucket()
-      const gone: { readonly tenant: string; readonly name: string }[] = []
-      for (const key of mine) {
+      const isLost = async (key: string): Promise<boolean> => {
         const entry = await kv.get(key)
-        if (entry?.operation === 'PUT' && entry.string() === self) continue
+        return entry?.operation !== 'PUT' || entry.string() !== self
+      }
+      const lost: string[] = []
+      for (let index = 0; index < mine.length; index += LOOKS_AT_ONCE) {
+        const keys = mine.slice(index, index + LOOKS_AT_ONCE)
+        const are = await Promise.all(keys.map(isLost))
+        lost.push(...keys.filter((_, place) => are[place]))
+      }
+      // Only now: if a look fails, the next round finds all of them.
+      return lost.map((key) => {
         known.delete(key)
         const [tenant = '', name = ''] = key.split('.')
-        gone.push({ tenant, name })
-      }
-      return gone
+        return { tenant, name }
+      })
     },
     forget,
     async erase(tenant) {

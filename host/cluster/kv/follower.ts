@@ -68,6 +68,7 @@ export function startFollower({ nats, journal, replica, log }: FollowerDeps): Fo
     const messages = await journal.follow(applied)
     stop = () => messages.close()
     if (closing.signal.aborted) return void (await stop())
+    closeWhenDeaf(messages).catch(() => undefined)
     await carryOut(messages)
   }
 
@@ -91,6 +92,8 @@ export function startFollower({ nats, journal, replica, log }: FollowerDeps): Fo
     }
     for await (const message of messages) {
       const { seq: sequence, data } = message
+      // A consumer on a copy of the stream that is behind begins before the place that was asked for.
+      if (sequence <= last) continue
       const change = decodeChange(data, sequence)
       if (change === undefined) log.warn('a change in the cluster is not understood', { sequence })
       else gathered.push(change)
@@ -178,5 +181,17 @@ export function startFollower({ nats, journal, replica, log }: FollowerDeps): Fo
       await stop?.().catch(() => undefined)
       await Promise.race([running, sleep(1000, undefined, { ref: false })])
     },
+  }
+}
+
+/**
+ * The server that has the consumer may be gone while this host's own connection stands; the client alone then asks a consumer that
+ * nobody has any more.
+ */
+async function closeWhenDeaf(messages: ConsumerMessages): Promise<void> {
+  for await (const { type } of messages.status()) {
+    if (type !== 'heartbeats_missed') continue
+    await messages.close()
+    return
   }
 }

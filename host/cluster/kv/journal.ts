@@ -3,10 +3,12 @@
  * an append that resolved is stored by NATS; one that is tried again because its answer was lost is stored once.
  */
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { DeliverPolicy, DiscardPolicy, JetStreamApiError } from '@nats-io/jetstream'
 import type { ConsumerMessages, StreamInfo } from '@nats-io/jetstream'
 import { VelaError } from '../../core/errors.ts'
 import { hasApiCode, isWrongSequence, STREAM_NOT_FOUND } from '../../nats/api-errors.ts'
+import { hedged } from '../../nats/hedged.ts'
 import type { Nats } from '../../nats/types.ts'
 import { journalSubjects } from './wire.ts'
 
@@ -29,6 +31,7 @@ export interface Journal {
 const HEAD_BYTES = 8 * 1024
 const ATTEMPT_MS = 2000
 const DEADLINE_MS = 8000
+const RETRY_MS = 100
 /** A server that says nothing for twice a heartbeat is asked anew. */
 const HEARTBEAT_MS = 1000
 const EXPIRES_MS = 10_000
@@ -89,7 +92,9 @@ export function createJournal(nats: Nats): Journal {
           await nats.whenConnected(Math.max(1, leftMs))
           return await attempt(subject, data, msgID, expected)
         } catch (thrown) {
-          if (thrown instanceof JetStreamApiError || leftMs < ATTEMPT_MS) throw unavailable(thrown)
+          if (isRefusal(thrown) || leftMs < ATTEMPT_MS) throw unavailable(thrown)
+          // Servers that choose a leader say at once that there is none.
+          await sleep(RETRY_MS)
         }
       }
     },
@@ -99,11 +104,18 @@ export function createJournal(nats: Nats): Journal {
       return found?.seq ?? 0
     },
     async follow(after) {
-      const consumer = await nats.jetstream().consumers.get(stream, {
-        deliver_policy: DeliverPolicy.StartSequence,
-        opt_start_seq: after + 1,
-      })
-      return await consumer.consume({ max_messages: 1000, expires: EXPIRES_MS, idle_heartbeat: HEARTBEAT_MS })
+      const follow = async (): Promise<ConsumerMessages> => {
+        const consumer = await nats.jetstream().consumers.get(stream, {
+          deliver_policy: DeliverPolicy.StartSequence,
+          opt_start_seq: after + 1,
+        })
+        return await consumer.consume({
+          max_messages: 1000,
+          expires: EXPIRES_MS,
+          idle_heartbeat: HEARTBEAT_MS,
+        })
+      }
+      return await hedged(follow, (late) => late.close())
     },
     async purge(subjects, before) {
       const manager = await nats.manager()
@@ -114,6 +126,9 @@ export function createJournal(nats: Nats): Journal {
     },
   }
 }
+
+/** Another answer than that there is no leader just now. */
+const isRefusal = (thrown: unknown): boolean => thrown instanceof JetStreamApiError && thrown.status !== 503
 
 export function unavailable(cause: unknown): VelaError {
   if (cause instanceof VelaError && cause.code !== 'VELA_CLUSTER_UNAVAILABLE') return cause

@@ -5,6 +5,7 @@
  * Threat: a service with very many alarms at one time. Each has few under way at once, and the others' come between.
  */
 import { VelaError } from '../../core/errors.ts'
+import { within } from '../../core/within.ts'
 import type { ActorStore, DueAlarm } from './store/store.ts'
 
 export interface AlarmsDeps {
@@ -163,10 +164,7 @@ export function createAlarms(deps: AlarmsDeps): Alarms {
       state = 'off'
       clearTimeout(timer)
       if (running.size === 0 || withinMs <= 0) return
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const over = setTimeout(resolve, withinMs)
-      await Promise.race([promise, Promise.allSettled(running)])
-      clearTimeout(over)
+      await within(withinMs, Promise.allSettled(running))
     },
   }
 }

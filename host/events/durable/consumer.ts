@@ -43,8 +43,6 @@ export interface Consumer extends Subscription {
   /** Where it runs. */
   readonly state: ConsumerState
   wakeReplays(): void
-  pause(): void
-  resume(): void
   flush(): Promise<void>
   /** Takes no more; resolves when nothing is under way, or after that long (ms). */
   drain(withinMs: number): Promise<void>
@@ -53,7 +51,7 @@ export interface Consumer extends Subscription {
 }
 
 /** `elsewhere`: another host runs it. `starting`: the log has not given the cursor yet. */
-export type ConsumerState = 'running' | 'paused' | 'starting' | 'elsewhere' | 'ended'
+export type ConsumerState = 'running' | 'starting' | 'elsewhere' | 'ended'
 
 const FIRST_RETRY_MS = 100
 const MAX_RETRY_MS = 10_000
@@ -65,20 +63,20 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
   const ready = Promise.withResolvers<void>()
   let runner: Runner | undefined
   let isStarting = false
-  let isPaused = false
+  let isDraining = false
   let ending: Promise<void> | undefined
   let last: Runner | undefined
   let retryMs = FIRST_RETRY_MS
   let timer: NodeJS.Timeout | undefined
 
   const start = async (): Promise<void> => {
-    if (isStarting || runner !== undefined || ending !== undefined) return
+    if (isStarting || isDraining || runner !== undefined || ending !== undefined) return
     isStarting = true
     clearTimeout(timer)
     try {
       await deps.before
       const cursor = await log.openCursor(tenant, name, settings.from)
-      if (ending !== undefined || !assignment.isMine(key)) return
+      if (isDraining || ending !== undefined || !assignment.isMine(key)) return
       runner = createRunner({
         ...deps,
         consumer: name,
@@ -89,7 +87,6 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
           again()
         },
       })
-      if (isPaused) runner.pause()
       retryMs = FIRST_RETRY_MS
       runner.wake()
     } catch (thrown) {
@@ -97,7 +94,8 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
       again()
     } finally {
       isStarting = false
-      if (runner !== undefined || ending !== undefined || !assignment.isMine(key)) ready.resolve()
+      if (runner !== undefined || isDraining || ending !== undefined || !assignment.isMine(key))
+        ready.resolve()
     }
   }
 
@@ -157,7 +155,7 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
     get state() {
       if (ending !== undefined) return 'ended'
       if (runner === undefined) return assignment.isMine(key) ? 'starting' : 'elsewhere'
-      return isPaused ? 'paused' : 'running'
+      return 'running'
     },
     stats: (): SubscriptionStats => ({
       waiting: runner?.waiting ?? 0,
@@ -167,19 +165,11 @@ export function createConsumer(deps: ConsumerDeps): Consumer {
       dropped: 0,
     }),
     wakeReplays: () => runner?.wakeReplays(),
-    pause() {
-      isPaused = true
-      runner?.pause()
-    },
-    resume() {
-      isPaused = false
-      runner?.resume()
-    },
     async flush() {
       await runner?.flush()
     },
     async drain(withinMs) {
-      isPaused = true
+      isDraining = true
       await runner?.drain(withinMs)
     },
     unsubscribe: end,

@@ -4,6 +4,7 @@
  * crash makes happen again), `trimmer.ts` (room).
  */
 import { VelaError } from '../../core/errors.ts'
+import { within } from '../../core/within.ts'
 import type { BusEvent } from '../bus-event.ts'
 import type { DurableEvents, EventHandlerBatch } from '../types.ts'
 import {
@@ -196,6 +197,8 @@ export function createDurableEngine(deps: EngineDeps): DurableEngine {
 
     async forgetAll(tenant, prefix) {
       const names = new Set((await log.cursors(tenant)).map(({ consumer }) => consumer))
+      // Whoever was to forget it before may have ended between its cursor and its letters.
+      for (const name of (await log.countDead(tenant)).keys()) names.add(name)
       for (const name of tenants.get(tenant)?.keys() ?? []) names.add(name)
       for (const name of names) if (name.startsWith(prefix)) await engine.forget(tenant, name)
     },
@@ -264,7 +267,7 @@ export function createDurableEngine(deps: EngineDeps): DurableEngine {
     async drain(withinMs) {
       const ended = Promise.all([...ending.values()].map(({ done }) => done))
       const ends = all().map((consumer) => consumer.drain(withinMs))
-      await Promise.allSettled([...ends, Promise.race([ended, after(withinMs)])])
+      await Promise.allSettled([...ends, within(withinMs, ended)])
     },
 
     async close() {
@@ -279,10 +282,4 @@ export function createDurableEngine(deps: EngineDeps): DurableEngine {
     },
   }
   return engine
-}
-
-function after(ms: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  setTimeout(resolve, ms).unref()
-  return promise
 }

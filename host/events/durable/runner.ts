@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { VelaError } from '../../core/errors.ts'
+import { within } from '../../core/within.ts'
 import type { EventHandlerBatch } from '../types.ts'
 import { createAttempts } from './attempts.ts'
 import { createLanes, type Item } from './lanes.ts'
@@ -47,8 +48,6 @@ export interface Runner {
   wake(): void
   /** There may be dead letters to try again. */
   wakeReplays(): void
-  pause(): void
-  resume(): void
   /** Resolves when no batch is under way, or after that long (ms), with what was handled saved. Takes no more from here on. */
   drain(withinMs: number): Promise<void>
   /** Takes no more, aborts what is under way and forgets it; saves nothing. */
@@ -69,7 +68,6 @@ export function createRunner(deps: RunnerDeps): Runner {
   const abort = new AbortController()
   let running = 0
   let waiting = 0
-  let isPaused = false
   let isEnding = false
   let holdMs = 0
   let hold: NodeJS.Timeout | undefined
@@ -129,7 +127,7 @@ export function createRunner(deps: RunnerDeps): Runner {
   })
 
   const dispatch = (): void => {
-    while (running < settings.concurrency && !isPaused && !isEnding && hold === undefined) {
+    while (running < settings.concurrency && !isEnding && hold === undefined) {
       const batch = lanes.take({
         events: settings.maxBatch,
         characters: settings.maxBatchCharacters,
@@ -247,13 +245,6 @@ export function createRunner(deps: RunnerDeps): Runner {
   return {
     wake: () => reader.wake(),
     wakeReplays: () => reader.wakeReplays(),
-    pause() {
-      isPaused = true
-    },
-    resume() {
-      isPaused = false
-      dispatch()
-    },
     async drain(withinMs) {
       isEnding = true
       reader.stop()
@@ -261,9 +252,7 @@ export function createRunner(deps: RunnerDeps): Runner {
       if (running > 0) {
         const idle = Promise.withResolvers<void>()
         onIdle.push(idle.resolve)
-        const timer = setTimeout(idle.resolve, withinMs)
-        await idle.promise
-        clearTimeout(timer)
+        await within(withinMs, idle.promise)
       }
       await saver.flush()
     },

@@ -6,6 +6,7 @@
 import { readMailboxOptions } from '../../../../guest-sdk/concurrency/mailbox.ts'
 import { readSupervisionOptions } from '../../../../guest-sdk/concurrency/supervision.ts'
 import { VelaError } from '../../../core/errors.ts'
+import { within } from '../../../core/within.ts'
 import type { ActorStore } from '../store/store.ts'
 import { checkActorName, DEFAULT_DEADLINE_MS, isClassName } from '../types.ts'
 import type { ActorAddress } from '../types.ts'
@@ -177,10 +178,7 @@ export function createHostActorSystem({ store, now, onAlarm, onDead }: HostActor
       await post(address, ALARM, [info], undefined, undefined)
     },
     async close(withinMs) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const timer = setTimeout(resolve, withinMs)
-      await Promise.race([promise, Promise.all([...active.values()].map((activation) => activation.leave()))])
-      clearTimeout(timer)
+      await within(withinMs, Promise.all([...active.values()].map((activation) => activation.leave())))
     },
   }
 }

@@ -5,6 +5,7 @@
  */
 import { resolve } from 'node:path'
 import { VelaError } from '../../../core/errors.ts'
+import { moduleBeside } from '../../../core/module-beside.ts'
 import { createLanes } from '../../../kv/lanes.ts'
 import { createSweeper } from '../../../kv/sweeper.ts'
 import { openStore } from '../../../registry/store/client.ts'
@@ -89,7 +90,7 @@ export async function openActorStore(options: ActorStoreOptions): Promise<ActorS
   const store = await openStore<ActorOperations>({
     dataDir: dataDir === null ? null : resolve(dataDir),
     maxStoreBytes: options.maxStoreBytes ?? null,
-    entry: storeThread(),
+    entry: moduleBeside(import.meta.url, 'thread'),
     log,
   })
   const lanes = createLanes(WINDOW)
@@ -153,9 +154,3 @@ export async function openActorStore(options: ActorStoreOptions): Promise<ActorS
 
 /** What so many entries may have, so that few large answers are under way at a time. */
 const answerBytes = (entries: number): number => Math.min(entries * MAX_VALUE_BYTES, MAX_ANSWER_BYTES)
-
-// Type stripping does not run inside node_modules, so a published build is JavaScript all through.
-function storeThread(): URL {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  return new URL(`./thread.${extension}`, import.meta.url)
-}

@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path'
 import { VelaError } from '../../../core/errors.ts'
+import { moduleBeside } from '../../../core/module-beside.ts'
 import { createLanes } from '../../../kv/lanes.ts'
 import { createSweeper } from '../../../kv/sweeper.ts'
 import { openStore } from '../../../registry/store/client.ts'
@@ -48,7 +49,7 @@ export async function openEventLog(options: EventLogOptions): Promise<DurableLog
   const store = await openStore<LogOperations>({
     dataDir: dataDir === null ? null : resolve(dataDir),
     maxStoreBytes: options.maxStoreBytes ?? null,
-    entry: storeThread(),
+    entry: moduleBeside(import.meta.url, 'thread'),
     log,
   })
   const lanes = createLanes(WINDOW)
@@ -178,10 +179,4 @@ export async function openEventLog(options: EventLogOptions): Promise<DurableLog
       return closing
     },
   }
-}
-
-// Type stripping does not run inside node_modules, so a published build is JavaScript all through.
-function storeThread(): URL {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  return new URL(`./thread.${extension}`, import.meta.url)
 }
