@@ -4,6 +4,7 @@
  * unpacked, and said so.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import {
   existsSync,
   mkdirSync,
@@ -149,13 +150,21 @@ function configOf(options: NatsServerOptions, port: number, dir: string): string
   return `${[...lines, options.config ?? ''].join('\n')}\n`
 }
 
+/**
+ * Below what systems give to those who ask for any: else an outgoing connection could have the port by the time it is listened at, or while its
+ * server is down.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
+  for (;;) {
+    const port = randomInt(10_000, 32_000)
+    const server = createServer()
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => resolve(true))
+    if (!(await promise)) continue
+    await new Promise((closed) => server.close(closed))
+    return port
+  }
 }
 
 /** Until the server greets: it does so before anything else, with TLS too. */
