@@ -20,6 +20,8 @@ export type { Nats, NatsHealth, NatsState, NatsTimes } from './types.ts'
 
 const TIMES: NatsTimes = { pingMs: 1500, retryMs: 250, dialMs: 3000 }
 
+/** What nats-server has if nothing else is configured. */
+const DEFAULT_MAX_PAYLOAD = 1024 * 1024
 /** For one request of JetStream. */
 const REQUEST_MS = 5000
 
@@ -161,6 +163,10 @@ class Connection implements Nats {
   get connection(): NatsConnection {
     if (this.#connection === undefined) throw unavailable(this.#problem)
     return this.#connection
+  }
+
+  get maxPayload(): number {
+    return this.connection.info?.max_payload ?? DEFAULT_MAX_PAYLOAD
   }
 
   onState(listener: (state: NatsState) => void): () => void {

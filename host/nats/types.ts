@@ -29,6 +29,8 @@ export interface Nats {
    */
   readonly connection: NatsConnection
   readonly state: NatsState
+  /** Bytes that this NATS takes as one message, headers and all. Throws VELA_CLUSTER_UNAVAILABLE before the first connect. */
+  readonly maxPayload: number
   /** Called at each change, never at once; returns what removes it. A throwing listener is logged. */
   onState(listener: (state: NatsState) => void): () => void
   /** Resolves at once when connected. Rejects VELA_CLUSTER_UNAVAILABLE at the deadline (milliseconds from now) or when closed. */

@@ -60,7 +60,7 @@ export async function openRegistry(options: RegistryOptions = {}): Promise<Local
 
 type Store = StoreClient<RegistryOperations>
 type SecretMethods = 'putSecret' | 'listSecrets' | 'deleteSecret' | 'readSecrets'
-type GrantMethods = 'setGrant' | 'listGrants'
+type GrantMethods = 'setGrant' | 'listGrants' | 'listGrantsOf'
 type TokenMethods = 'createToken' | 'verifyToken' | 'listTokens' | 'deleteToken'
 
 function catalog(store: Store): Omit<Registry, GrantMethods | SecretMethods | TokenMethods | 'close'> {
@@ -117,6 +117,9 @@ function grants(store: Store): Pick<Registry, GrantMethods> {
     },
     async listGrants() {
       return store.call('listGrants')
+    },
+    async listGrantsOf(tenant, service) {
+      return store.call('listGrantsOf', ...checkPlace(tenant, service))
     },
   }
 }

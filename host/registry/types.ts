@@ -120,6 +120,7 @@ export interface Registry {
     decision: Pick<GrantDecision, 'state' | 'asked'> | null,
   ): Promise<void>
   listGrants(): Promise<GrantDecision[]>
+  listGrantsOf(tenant: string, service: string): Promise<GrantDecision[]>
 
   /** The secret text is returned once and kept only as SHA-256. `text` fixes it (first start only). */
   createToken(

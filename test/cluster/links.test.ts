@@ -9,7 +9,51 @@ import { TLS } from '../../host/cluster/links/tls.ts'
 import { codeOf, eventually } from '../actors/host-support.ts'
 import { until } from '../until.ts'
 import { createCable, type Cable } from './cable.ts'
-import { type LinkNode, startLinks } from './link-support.ts'
+import { type LinkNode, type LinkPair, startLinks } from './link-support.ts'
+
+/** Each link through a cable of its own. */
+function startCabledLinks(): LinkPair & { readonly cables: readonly Cable[] } {
+  const cables: Cable[] = []
+  onTestFinished(async () => {
+    for (const cable of cables) await cable.close()
+  })
+  const pair = startLinks({
+    async bend(offer) {
+      const cable = await createCable(offer.tls?.port ?? 0)
+      cables.push(cable)
+      return { ...offer, tls: { host: '127.0.0.1', port: Number(new URL(cable.url).port) } }
+    },
+  })
+  return { ...pair, cables }
+}
+
+/** What comes to its operation `note`, in order. */
+function takeNotes({ handlers }: LinkNode): string[] {
+  const seen: string[] = []
+  handlers.set('note', ({ header }) => {
+    seen.push(String(header))
+    return { header: null }
+  })
+  return seen
+}
+
+/** Whether the listener lets in who says it has the key of this offer. */
+async function dial(port: number, identity: string, psk: Buffer): Promise<'open' | 'refused'> {
+  const { promise, resolve } = Promise.withResolvers<'open' | 'refused'>()
+  const socket = connectTls({
+    ...TLS,
+    host: '127.0.0.1',
+    port,
+    pskCallback: () => ({ psk, identity }),
+    checkServerIdentity: () => undefined,
+  })
+  socket.once('secureConnect', () => resolve('open'))
+  socket.once('error', () => resolve('refused'))
+  socket.once('close', () => resolve('refused'))
+  const outcome = await promise
+  socket.destroy()
+  return outcome
+}
 
 const said = (node: LinkNode, event: string): number =>
   node.log.lines.filter((line) => line.event === event).length
@@ -37,16 +81,12 @@ describe.each([
   })
 
   test('what is sent by the link waits for what went through NATS before', async () => {
-    const seen: string[] = []
     const { promise: passed, resolve: pass } = Promise.withResolvers<void>()
     const { near, far, linked } = startLinks({
       overTls,
       hold: (op) => (op === 'linked' ? passed : undefined),
     })
-    far.handlers.set('note', ({ header }) => {
-      seen.push(String(header))
-      return { header: null }
-    })
+    const seen = takeNotes(far)
     await linked()
     const later = near.ask('note', 'by the link')
     // More than it would take.
@@ -97,22 +137,6 @@ test('a key opens one connection, and no name without its key does', async () =>
   await linked()
   const [{ tls, id, key, path }] = offers as [LinkOffer]
   const port = tls?.port ?? 0
-  const dial = async (identity: string, psk: Buffer): Promise<string> => {
-    const { promise, resolve } = Promise.withResolvers<string>()
-    const socket = connectTls({
-      ...TLS,
-      host: '127.0.0.1',
-      port,
-      pskCallback: () => ({ psk, identity }),
-      checkServerIdentity: () => undefined,
-    })
-    socket.once('secureConnect', () => resolve('open'))
-    socket.once('error', () => resolve('refused'))
-    socket.once('close', () => resolve('refused'))
-    const outcome = await promise
-    socket.destroy()
-    return outcome
-  }
   const say = async (where: { port: number; host: string } | string, text: Buffer): Promise<void> => {
     const socket = typeof where === 'string' ? connectPlain(where) : connectPlain(where)
     socket.on('error', () => undefined)
@@ -120,8 +144,8 @@ test('a key opens one connection, and no name without its key does', async () =>
     socket.write(text)
     await closed
   }
-  expect(await dial(id, Buffer.from(key, 'hex'))).toBe('refused')
-  expect(await dial('nobody', Buffer.alloc(32))).toBe('refused')
+  expect(await dial(port, id, Buffer.from(key, 'hex'))).toBe('refused')
+  expect(await dial(port, 'nobody', Buffer.alloc(32))).toBe('refused')
   await say({ port, host: '127.0.0.1' }, Buffer.from('GET / HTTP/1.1\r\n\r\n'))
   await say(path ?? '', Buffer.concat([Buffer.from(id), Buffer.from(key, 'hex')]))
   await say(path ?? '', Buffer.alloc(68))
@@ -137,18 +161,7 @@ test('an offer that nobody takes in time is none any more', async () => {
   await until('it is offered', () => offers.length === 1)
   const [{ tls, id, key }] = offers as [LinkOffer]
   await new Promise((resolve) => setTimeout(resolve, 200))
-  const { promise, resolve } = Promise.withResolvers<string>()
-  const socket = connectTls({
-    ...TLS,
-    host: '127.0.0.1',
-    port: tls?.port ?? 0,
-    pskCallback: () => ({ psk: Buffer.from(key, 'hex'), identity: id }),
-    checkServerIdentity: () => undefined,
-  })
-  socket.once('secureConnect', () => resolve('open'))
-  socket.once('error', () => resolve('refused'))
-  expect(await promise).toBe('refused')
-  socket.destroy()
+  expect(await dial(tls?.port ?? 0, id, Buffer.from(key, 'hex'))).toBe('refused')
 })
 
 test('what is no offer, and a place where nobody can listen, open nothing', async () => {
@@ -166,17 +179,7 @@ test('what is no offer, and a place where nobody can listen, open nothing', asyn
 })
 
 test('a link that falls silent, or breaks, ends what waits for it; another is opened', async () => {
-  const cables: Cable[] = []
-  onTestFinished(async () => {
-    for (const cable of cables) await cable.close()
-  })
-  const { near, far, linked } = startLinks({
-    async bend(offer) {
-      const cable = await createCable(offer.tls?.port ?? 0)
-      cables.push(cable)
-      return { ...offer, tls: { host: '127.0.0.1', port: Number(new URL(cable.url).port) } }
-    },
-  })
+  const { near, far, linked, cables } = startCabledLinks()
   far.handlers.set('echo', () => ({ header: 'here' }))
   far.handlers.set('slow', async () => {
     await new Promise((resolve) => setTimeout(resolve, 2500))
@@ -200,11 +203,7 @@ test('a link that falls silent, or breaks, ends what waits for it; another is op
 
 test('what is unread of a link whose node sends another way by now is not read after', async () => {
   const { near, far, linked } = startLinks()
-  const seen: string[] = []
-  far.handlers.set('note', ({ header }) => {
-    seen.push(String(header))
-    return { header: null }
-  })
+  const seen = takeNotes(far)
   await linked()
   await near.ask('note', 'first')
   const unread = codeOf(near.ask('note', 'unread'))
@@ -220,22 +219,8 @@ test('what is unread of a link whose node sends another way by now is not read a
 })
 
 test('a link that begins ends the one that its node had before', async () => {
-  const cables: Cable[] = []
-  onTestFinished(async () => {
-    for (const cable of cables) await cable.close()
-  })
-  const { near, far, linked } = startLinks({
-    async bend(offer) {
-      const cable = await createCable(offer.tls?.port ?? 0)
-      cables.push(cable)
-      return { ...offer, tls: { host: '127.0.0.1', port: Number(new URL(cable.url).port) } }
-    },
-  })
-  const seen: string[] = []
-  far.handlers.set('note', ({ header }) => {
-    seen.push(String(header))
-    return { header: null }
-  })
+  const { near, far, linked, cables } = startCabledLinks()
+  const seen = takeNotes(far)
   await linked()
   await near.ask('note', 'first')
   cables[0]?.cut()

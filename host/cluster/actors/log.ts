@@ -54,13 +54,12 @@ export interface ActorLog {
 const BYTES_HEADER = 'Vela-Bytes'
 const ROLLUP_HEADER = 'Nats-Rollup'
 const APPEND_MS = 5000
-const DEFAULT_MAX_PAYLOAD = 1024 * 1024
 /** Longer logs are snapshotted long before. */
 const MOST_MESSAGES = 100_000
 const PAGE = 5000
 
 export function createActorLog(
-  nats: Pick<Nats, 'prefix' | 'replicas' | 'connection' | 'state' | 'jetstream' | 'manager'>,
+  nats: Pick<Nats, 'prefix' | 'replicas' | 'connection' | 'maxPayload' | 'state' | 'jetstream' | 'manager'>,
 ): ActorLog {
   const stream = `${nats.prefix}-actors`
   const subjectOf = (place: string): string => `${nats.prefix}.a.${place}`
@@ -208,7 +207,7 @@ export function createActorLog(
       return { actors, bytes }
     },
     get maxPayload() {
-      return nats.connection.info?.max_payload ?? DEFAULT_MAX_PAYLOAD
+      return nats.maxPayload
     },
   }
 }

@@ -122,7 +122,7 @@ export function createJournal(nats: Nats): Journal {
       await manager.streams.purge(stream, { filter: subjects, seq: before })
     },
     get mostBytes() {
-      return (nats.connection.info?.max_payload ?? 1024 * 1024) - HEAD_BYTES
+      return nats.maxPayload - HEAD_BYTES
     },
   }
 }

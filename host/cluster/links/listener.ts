@@ -7,8 +7,8 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { VelaError } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
-import { createDoors } from './doors.ts'
-import { KEY_BYTES } from './doorway.ts'
+import { createEndpoints } from './endpoints.ts'
+import { KEY_BYTES } from './acceptor.ts'
 import { createLink, type Link, type LinkEvents, type LinkTimes } from './link.ts'
 import type { LinkAddress, LinkListener } from './types.ts'
 
@@ -71,10 +71,10 @@ export function createLinkListener(deps: LinkListenerDeps): LinkListener {
     return offered?.socket === undefined ? offered : undefined
   }
 
-  const doors = createDoors(
+  const endpoints = createEndpoints(
     {
       keyOf: (id) => untaken(id)?.key ?? null,
-      arrived(id, socket) {
+      accepted(id, socket) {
         const offered = untaken(id)
         if (offered === undefined) {
           socket.destroy()
@@ -94,7 +94,7 @@ export function createLinkListener(deps: LinkListenerDeps): LinkListener {
 
   return {
     async offer(node) {
-      const { tls, path } = await doors.where(address())
+      const { tls, path } = await endpoints.where(address())
       if ((tls === null && path === null) || isClosed) return null
       // A node asks again when it has lost the one before.
       dropAll((offered) => offered.node === node && offered.link === undefined)
@@ -136,7 +136,7 @@ export function createLinkListener(deps: LinkListenerDeps): LinkListener {
     close() {
       isClosed = true
       dropAll(() => true)
-      doors.close()
+      endpoints.close()
     },
   }
 }

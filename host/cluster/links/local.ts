@@ -10,10 +10,10 @@ import { lstat, mkdtemp, readdir, rmdir, stat, unlink } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { INTRODUCTION_MS, KEY_BYTES, MOST_VISITORS, type Visitors } from './doorway.ts'
+import { HANDSHAKE_MS, KEY_BYTES, MOST_CONNECTIONS, type LinkAcceptor } from './acceptor.ts'
 import type { LinkOffer } from './types.ts'
 
-export interface LocalDoor {
+export interface LocalEndpoint {
   readonly path: string
   close(): void
 }
@@ -26,12 +26,12 @@ const FILE = 'link'
 const OPENING_MS = 60_000
 
 /** Rejects with the system's error where there can be none. */
-export async function openLocalDoor(visitors: Visitors): Promise<LocalDoor> {
+export async function listenLocally(acceptor: LinkAcceptor): Promise<LocalEndpoint> {
   await sweep()
   const folder = await mkdtemp(join(tmpdir(), `${FOLDER}${process.pid}-`))
   const path = join(folder, FILE)
-  const server = createServer((socket) => introduce(socket, visitors))
-  server.maxConnections = MOST_VISITORS
+  const server = createServer((socket) => handshake(socket, acceptor))
+  server.maxConnections = MOST_CONNECTIONS
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', reject)
   server.listen(path, resolve)
@@ -70,7 +70,7 @@ async function sweepOne(folder: string): Promise<void> {
     const { uid, mtimeMs } = await lstat(folder)
     if (uid !== process.geteuid?.()) return
     const path = join(folder, FILE)
-    const problem = await knock(path)
+    const problem = await probe(path)
     if (problem === 'ECONNREFUSED') await unlink(path)
     else if (problem !== 'ENOENT' || Date.now() - mtimeMs < OPENING_MS) return
     await rmdir(folder)
@@ -80,7 +80,7 @@ async function sweepOne(folder: string): Promise<void> {
 }
 
 /** The code of the error, where nothing answers. */
-async function knock(path: string): Promise<string | undefined> {
+async function probe(path: string): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>()
   const socket = connect(path)
   socket.once('connect', () => resolve(undefined))
@@ -91,8 +91,8 @@ async function knock(path: string): Promise<string | undefined> {
 }
 
 /** Reads who connects and no more. */
-function introduce(socket: Socket, visitors: Visitors): void {
-  const timer = setTimeout(() => socket.destroy(), INTRODUCTION_MS).unref()
+function handshake(socket: Socket, acceptor: LinkAcceptor): void {
+  const timer = setTimeout(() => socket.destroy(), HANDSHAKE_MS).unref()
   // Who says nothing keeps no process up.
   socket.unref()
   const read = (): void => {
@@ -102,10 +102,10 @@ function introduce(socket: Socket, visitors: Visitors): void {
     socket.off('readable', read)
     const id = said.toString('latin1', 0, ID_BYTES)
     // Shorter, where the connection ended in the midst.
-    const key = said.length === ID_BYTES + KEY_BYTES ? visitors.keyOf(id) : null
+    const key = said.length === ID_BYTES + KEY_BYTES ? acceptor.keyOf(id) : null
     if (key !== null && timingSafeEqual(key, said.subarray(ID_BYTES))) {
       socket.write(WELCOME)
-      visitors.arrived(id, socket)
+      acceptor.accepted(id, socket)
     } else socket.destroy()
   }
   socket.on('readable', read)

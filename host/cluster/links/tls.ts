@@ -6,7 +6,7 @@
 import { constants } from 'node:crypto'
 import type { AddressInfo, Socket } from 'node:net'
 import { connect, createServer, type SecureVersion, type Server, type TLSSocket } from 'node:tls'
-import { INTRODUCTION_MS, MOST_VISITORS, type Visitors } from './doorway.ts'
+import { HANDSHAKE_MS, MOST_CONNECTIONS, type LinkAcceptor } from './acceptor.ts'
 import type { LinkOffer } from './types.ts'
 
 /** No tickets: one would open a connection without the key, and who learns the key of tickets could read what was said. */
@@ -22,34 +22,34 @@ export const TLS: {
   secureOptions: constants.SSL_OP_NO_TICKET,
 }
 
-export interface TlsDoor {
+export interface TlsEndpoint {
   readonly port: number
   close(): void
 }
 
 /** Rejects with the system's error where it cannot listen. */
-export async function openTlsDoor(
+export async function listenByTls(
   { host, port }: { readonly host: string; readonly port: number },
-  visitors: Visitors,
+  acceptor: LinkAcceptor,
   onFailure: (error: Error) => void,
-): Promise<TlsDoor> {
+): Promise<TlsEndpoint> {
   const names = new WeakMap<TLSSocket, string>()
   const server: Server = createServer({
     ...TLS,
-    handshakeTimeout: INTRODUCTION_MS,
+    handshakeTimeout: HANDSHAKE_MS,
     pskCallback(socket, id) {
       names.set(socket, id)
-      return visitors.keyOf(id)
+      return acceptor.keyOf(id)
     },
   })
   // Who says nothing keeps no process up.
   server.on('connection', (socket: Socket) => socket.unref())
   server.on('secureConnection', (socket) => {
     socket.on('error', () => socket.destroy())
-    visitors.arrived(names.get(socket) ?? '', socket)
+    acceptor.accepted(names.get(socket) ?? '', socket)
   })
   server.on('tlsClientError', (_error, socket) => socket.destroy())
-  server.maxConnections = MOST_VISITORS
+  server.maxConnections = MOST_CONNECTIONS
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', reject)
   server.listen(port, host, resolve)

@@ -10,7 +10,7 @@ import type { PeerHandler, PeerMessage, PeerReceived } from './types.ts'
 import { createAssembler, encodeMessage, KIND } from './wire.ts'
 
 export interface OverNatsDeps {
-  readonly nats: Pick<Nats, 'prefix' | 'connection' | 'state' | 'onState' | 'subscribe'>
+  readonly nats: Pick<Nats, 'prefix' | 'connection' | 'maxPayload' | 'state' | 'onState' | 'subscribe'>
   readonly self: string
   readonly asking: Asking
   readonly serving: Serving
@@ -28,7 +28,6 @@ export interface OverNats {
   close(): void
 }
 
-const DEFAULT_MAX_PAYLOAD = 1024 * 1024
 /** NATS answers with this where nobody listens. */
 const NO_RESPONDERS = 503
 /** Opens the token that answers would go to, of messages that have none. */
@@ -54,8 +53,7 @@ export function createOverNats(deps: OverNatsDeps): OverNats {
     reply?: string,
   ): void => {
     const { connection } = nats
-    const maxPayload = connection.info?.max_payload ?? DEFAULT_MAX_PAYLOAD
-    for (const payload of encodeMessage(kind, message, maxPayload))
+    for (const payload of encodeMessage(kind, message, nats.maxPayload))
       connection.publish(subject, payload, reply === undefined ? {} : { reply })
   }
 

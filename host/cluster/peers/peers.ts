@@ -17,7 +17,7 @@ import type { PeerHandler, Peers } from './types.ts'
 export type { Peers } from './types.ts'
 
 export interface PeersDeps {
-  readonly nats: Pick<Nats, 'prefix' | 'connection' | 'state' | 'onState' | 'subscribe'>
+  readonly nats: Pick<Nats, 'prefix' | 'connection' | 'maxPayload' | 'state' | 'onState' | 'subscribe'>
   readonly membership: Pick<Membership, 'self' | 'isAlive' | 'onChange'>
   readonly log: Pick<Log, 'warn' | 'info'>
   /** Requests of others that may be served at once; 10,000 if left out. */

@@ -71,10 +71,7 @@ export function createSettings({ local, view, box, follower, log }: SettingsDeps
         .grants(owner, name)
         .map((grant) => [grant.binding, grant]),
     )
-    const all = await local.listGrants()
-    const here = new Map(
-      all.filter((one) => one.tenant === owner && one.service === name).map((one) => [one.binding, one]),
-    )
+    const here = new Map((await local.listGrantsOf(owner, name)).map((one) => [one.binding, one]))
     for (const [binding, { state, asked }] of wanted) {
       const own = here.get(binding)
       if (own?.state === state && own.asked === asked) continue

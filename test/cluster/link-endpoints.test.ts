@@ -1,4 +1,4 @@
-/** The two doors that links come in by, and who knocks there: what hosts leave behind, other users' folders, who says half of it or nothing. */
+/** The two endpoints that links come in by, and who connects there: what hosts leave behind, other users' folders, who says half of it or nothing. */
 import { fork } from 'node:child_process'
 import { chown, mkdir, mkdtemp, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
@@ -6,17 +6,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { expect, onTestFinished, test } from 'vitest'
-import { openLocalDoor } from '../../host/cluster/links/local.ts'
+import { listenLocally } from '../../host/cluster/links/local.ts'
 import { TLS } from '../../host/cluster/links/tls.ts'
 import type { LinkOffer } from '../../host/cluster/links/types.ts'
 import { codeOf, eventually } from '../actors/host-support.ts'
 import { until } from '../until.ts'
 import { startLinks } from './link-support.ts'
 
-const NOBODY = { keyOf: () => null, arrived: () => undefined }
+const NOBODY = { keyOf: () => null, accepted: () => undefined }
 
 async function newFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'vela-doors-'))
+  const folder = await mkdtemp(join(tmpdir(), 'vela-endpoints-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   return folder
 }
@@ -78,7 +78,7 @@ test('folders of hosts that were killed are taken away, and nothing else', async
   await mkdir(at('4194306-live'))
   await listen(join(at('4194306-live'), 'link'))
 
-  const door = await openLocalDoor(NOBODY)
+  const endpoint = await listenLocally(NOBODY)
   const left = (await readdir(temporary)).filter((name) => name.startsWith('vela-links-4'))
   const others = isRoot ? ['vela-links-4194302-others'] : []
   expect(left.sort()).toEqual([
@@ -91,7 +91,7 @@ test('folders of hosts that were killed are taken away, and nothing else', async
   expect(await readdir(at('4194301-full'))).toEqual(['kept'])
   const mine = `vela-links-${process.pid}-`
   expect((await readdir(temporary)).filter((name) => name.startsWith(mine))).toHaveLength(1)
-  door.close()
+  endpoint.close()
   await eventually(() => readdir(temporary).then((all) => all.some((name) => name.startsWith(mine)))).toBe(
     false,
   )
@@ -170,18 +170,18 @@ test.each([
   expect(await codeOf(near.ask('echo', ''))).toContain('no way')
 })
 
-test('who comes to a door and says nothing holds up no process that ends', async () => {
+test('who comes to a endpoint and says nothing holds up no process that ends', async () => {
   const module = (name: string): string =>
     JSON.stringify(new URL(`../../host/cluster/links/${name}`, import.meta.url).href)
   const folder = await newFolder()
-  const program = join(folder, 'doors.mjs')
+  const program = join(folder, 'endpoints.mjs')
   await writeFile(
     program,
-    `import { openLocalDoor } from ${module('local.ts')}
-    import { openTlsDoor } from ${module('tls.ts')}
-    const nobody = { keyOf: () => null, arrived: () => undefined }
-    const local = await openLocalDoor(nobody)
-    const tls = await openTlsDoor({ host: '127.0.0.1', port: 0 }, nobody, () => undefined)
+    `import { listenLocally } from ${module('local.ts')}
+    import { listenByTls } from ${module('tls.ts')}
+    const nobody = { keyOf: () => null, accepted: () => undefined }
+    const local = await listenLocally(nobody)
+    const tls = await listenByTls({ host: '127.0.0.1', port: 0 }, nobody, () => undefined)
     process.once('message', () => {
       local.close()
       tls.close()
@@ -193,7 +193,7 @@ test('who comes to a door and says nothing holds up no process that ends', async
   const exited = new Promise((resolve) => child.once('exit', resolve))
   onTestFinished(() => void child.kill('SIGKILL'))
   const { path, port } = await new Promise<{ path: string; port: number }>((resolve) =>
-    child.once('message', (doors) => resolve(doors as { path: string; port: number })),
+    child.once('message', (endpoints) => resolve(endpoints as { path: string; port: number })),
   )
   for (const at of [{ path }, { port, host: '127.0.0.1' }]) {
     const socket = connect(at).on('error', () => undefined)
