@@ -15,7 +15,8 @@ const readGrant = (row: Row): GrantDecision => ({
 })
 
 export const grantReads = {
-  listGrants: ({ sql }: RegistryContext): GrantDecision[] => sql.all(`${SELECT} ORDER BY 1, 2, 3`).map(readGrant),
+  listGrants: ({ sql }: RegistryContext): GrantDecision[] =>
+    sql.all(`${SELECT} ORDER BY 1, 2, 3`).map(readGrant),
   listGrantsOf: ({ sql }: RegistryContext, tenant: string, service: string): GrantDecision[] =>
     sql.all(`${SELECT} WHERE tenant = ? AND service = ? ORDER BY 3`, tenant, service).map(readGrant),
 }
